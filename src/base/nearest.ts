@@ -1,0 +1,13 @@
+import { closestMatch } from "leven";
+
+/** The candidate that `word` was probably meant to be, or undefined when none is near enough to suggest. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const maxDistance = Math.max(1, Math.floor(word.length / 3));
+  return closestMatch(word, candidates, { maxDistance });
+}
+
+/** `, did you mean "x"?` or nothing. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const match = nearest(word, candidates);
+  return match === undefined ? "" : `did you mean "${match}"?`;
+}

@@ -1,0 +1,98 @@
+/** The stages of a bake or a launch, in the order in which they come. */
+export type Stage =
+  | "plan"
+  | "prepare"
+  | "boot"
+  | "connect"
+  | "upload"
+  | "init"
+  | "seal"
+  | "stop"
+  | "image"
+  | "launch"
+  | "update"
+  | "verify"
+  | "terminate"
+  | "cleanup";
+
+/** How a service's phase ended on the machine. */
+export type ServiceResult = "ok" | "failed" | "skipped" | "not-started" | "reboot";
+
+/**
+ * Everything that the library tells its caller while it works. Times are milliseconds: `at` since the epoch by this
+ * computer's clock, `machineAt` since the epoch by the machine's, durations as such.
+ */
+export type Event =
+  | { readonly type: "stage-started"; readonly at: number; readonly stage: Stage; readonly detail?: string }
+  | {
+      readonly type: "stage-finished";
+      readonly at: number;
+      readonly stage: Stage;
+      readonly durationMs: number;
+    }
+  | { readonly type: "note"; readonly at: number; readonly message: string }
+  | { readonly type: "warning"; readonly at: number; readonly message: string; readonly hint?: string }
+  | { readonly type: "created"; readonly at: number; readonly what: string; readonly id: string }
+  | { readonly type: "deleted"; readonly at: number; readonly what: string; readonly id: string }
+  | {
+      readonly type: "phase-started";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly services: readonly string[];
+    }
+  | {
+      readonly type: "service-started";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly service: string;
+    }
+  | {
+      readonly type: "step-started";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly service: string;
+      readonly step: string;
+      readonly attempt: number;
+    }
+  | {
+      readonly type: "step-finished";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly service: string;
+      readonly step: string;
+      readonly attempt: number;
+      readonly status: number;
+      /** Present when the step did not end by itself. */
+      readonly reason?: "timeout" | "reboot";
+    }
+  | {
+      readonly type: "service-finished";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly service: string;
+      readonly result: ServiceResult;
+    }
+  | {
+      readonly type: "phase-finished";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly result: "ok" | "failed";
+    }
+  | {
+      /** One line that a step printed, whole, without its line end. */
+      readonly type: "output";
+      readonly at: number;
+      readonly machineAt: number;
+      readonly phase: string;
+      readonly service: string;
+      readonly line: string;
+    };
+
+/** Where a room's events go. */
+export type Listener = (event: Event) => void;
