@@ -11,6 +11,8 @@ export type ErrorKind =
   | "interrupted"
   | "timeout"
   | "connection"
+  | "host-key"
+  | "login"
   | "phase-failed"
   | "cloud"
   | "not-found"

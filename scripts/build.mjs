@@ -1,0 +1,31 @@
+// Bundles the program into dist/. One bundle with split chunks, because loading hundreds of small files from
+// node_modules is what makes a command line slow to start: each verb loads only the chunks that it needs.
+import { build } from "esbuild";
+import { chmodSync, rmSync } from "node:fs";
+
+rmSync("dist", { recursive: true, force: true });
+
+await build({
+  entryPoints: ["src/cli.ts", "src/index.ts", "src/local/imds-main.ts"],
+  outdir: "dist",
+  entryNames: "[name]",
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  sourcemap: "linked",
+  sourcesContent: false,
+  // Optional native parts of ssh2; without them it uses Node's own ciphers.
+  external: ["cpu-features", "./crypto/build/Release/sshcrypto.node"],
+  loader: { ".node": "empty" },
+  // CommonJS dependencies call require() for Node's own modules.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  logLevel: "warning",
+});
+chmodSync("dist/cli.js", 0o755);

@@ -1,0 +1,36 @@
+import { utils } from "ssh2";
+import { BakeError } from "../base/errors.ts";
+import { Secret } from "../base/ids.ts";
+
+/** An SSH key pair in OpenSSH's own formats. */
+export interface KeyPair {
+  /** `ssh-ed25519 AAAA... comment`, one line. */
+  readonly publicKey: string;
+  /** PEM-like text of the OpenSSH private key format. */
+  readonly privateKey: Secret;
+}
+
+/** A new ed25519 key pair; it never touches the disk here. */
+export function newKeyPair(comment: string): KeyPair {
+  const pair = utils.generateKeyPairSync("ed25519", { comment });
+  return { publicKey: pair.public.trim(), privateKey: new Secret(pair.private) };
+}
+
+/**
+ * The public half of a private key file's text.
+ * @throws BakeError `usage` when the text is no private key, or one with a passphrase.
+ */
+export function publicKeyOf(privateKey: Secret, from: string): string {
+  const parsed = utils.parseKey(privateKey.reveal());
+  if (parsed instanceof Error) {
+    throw new BakeError("usage", `${from} is not a private key that can be used here: ${parsed.message}`, {
+      hint: "give an unencrypted OpenSSH or PEM private key; a key with a passphrase works through ssh-agent",
+    });
+  }
+  return `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
+}
+
+/** Type and base64 blob of an OpenSSH public key line, without its comment. */
+export function publicKeyBody(line: string): string {
+  return line.trim().split(/\s+/).slice(0, 2).join(" ");
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../base/package-root.ts";
+import { shellCommand } from "../base/quote.ts";
+import type { Phase } from "../catalog/service.ts";
+
+/** Where the machine keeps the programs of the bundle in use. */
+const programs = "/opt/bake-ami/current/bin";
+
+/** Journal fields that {@link JournalReader} needs; the cursor and the time come with every entry anyway. */
+const journalFields = ["MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "_LINE_BREAK", "_STREAM_ID"];
+
+const asRoot = (user: string, words: readonly string[]): string =>
+  shellCommand(user === "root" ? words : ["sudo", "-n", ...words]);
+
+/** The command that takes a bundle from its standard input and makes it the current one. */
+export function receiveCommand(user: string, digest: string): string {
+  const program = readFileSync(join(packageRoot(), "phases", "receive.sh"), "utf8");
+  return asRoot(user, ["sh", "-c", program, "receive", digest]);
+}
+
+export interface StartRequest {
+  readonly phase: Phase;
+  readonly run: string;
+  /** For init: the services to add to those that the machine has. */
+  readonly services: readonly string[];
+  /** Whether the machine will become an image: its boots then run no update until it is sealed. */
+  readonly builder: boolean;
+  /** Base URL of the metadata service, `none`, or undefined to leave what the machine knows. */
+  readonly metadata: string | undefined;
+}
+
+/** The command that starts a phase and prints `cursor=...`. */
+export function startCommand(user: string, request: StartRequest): string {
+  return asRoot(user, [
+    `${programs}/start`,
+    request.phase,
+    request.run,
+    ...(request.builder ? ["--builder"] : []),
+    ...(request.metadata === undefined ? [] : ["--metadata", request.metadata]),
+    ...request.services,
+  ]);
+}
+
+/** The command that prints the state of a phase as `key=value` lines. */
+export function statusCommand(user: string, phase: Phase): string {
+  return asRoot(user, [`${programs}/status`, phase]);
+}
+
+/** The command that scrubs the machine so that its disk can become an image. */
+export function sealCommand(user: string): string {
+  return asRoot(user, [`${programs}/seal`]);
+}
+
+/**
+ * The command that prints the journal entries after `cursor` in export format; with `follow` it never ends.
+ * A following journalctl may look at the running boot alone, so entries from before a reboot need one without.
+ */
+export function journalCommand(user: string, cursor: string, follow: boolean): string {
+  return asRoot(user, [
+    "journalctl",
+    "--quiet",
+    "--output=export",
+    `--output-fields=${journalFields.join(",")}`,
+    `--after-cursor=${cursor}`,
+    "--identifier=bake-ami",
+    "--identifier=bake-ami-step",
+    ...(follow ? ["--follow", "--no-tail"] : []),
+  ]);
+}
