@@ -62,7 +62,7 @@ class PhaseFollower {
   #cursor: string;
   #end: PhaseEnd | undefined;
   #heardAt = Date.now();
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(machine: Machine, phase: Phase, run: string, cursor: string, listener: Listener) {
     this.#machine = machine;
@@ -94,7 +94,8 @@ class PhaseFollower {
       },
       (error: unknown) => {
         const isLost = error instanceof BakeError && error.kind === "connection";
-        if (!inner.aborted && !isLost) this.#failure = error;
+        if (!inner.aborted && !isLost)
+          this.#failure = error instanceof Error ? error : new Error(String(error));
         done.abort();
       },
     );

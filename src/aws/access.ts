@@ -1,0 +1,165 @@
+import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateSecurityGroupCommand,
+  DeleteKeyPairCommand,
+  DeleteSecurityGroupCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeVpcsCommand,
+  ImportKeyPairCommand,
+  type Filter,
+} from "@aws-sdk/client-ec2";
+import { BakeError } from "../base/errors.ts";
+import { allPages, present, type Cloud } from "./cloud.ts";
+import { isInUse, isNotFound, unlessGone } from "./cloud-error.ts";
+import { poll } from "./poll.ts";
+import { readTagged, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+
+/** A port that a security group opens, and for whom. */
+export interface OpenPort {
+  readonly port: number;
+  /** Such as `203.0.113.7/32`, or an IPv6 block. */
+  readonly cidr: string;
+}
+
+/**
+ * Gives EC2 a public key under a name.
+ * @returns the key pair's id
+ */
+export async function importKeyPair(
+  cloud: Cloud,
+  name: string,
+  publicKey: string,
+  tags: Tags,
+  signal: AbortSignal,
+): Promise<string> {
+  const reply = await cloud.create("ImportKeyPair", signal, (o) =>
+    cloud.ec2.send(
+      new ImportKeyPairCommand({
+        KeyName: name,
+        PublicKeyMaterial: Buffer.from(publicKey, "utf8"),
+        TagSpecifications: [{ ResourceType: "key-pair", Tags: writeTags(tags) }],
+      }),
+      o,
+    ),
+  );
+  return present(reply.KeyPairId, "key pair id");
+}
+
+export async function deleteKeyPair(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
+  await unlessGone(
+    cloud.ask("DeleteKeyPair", signal, (o) => cloud.ec2.send(new DeleteKeyPairCommand({ KeyPairId: id }), o)),
+  );
+}
+
+export async function describeKeyPairs(
+  cloud: Cloud,
+  filters: Filter[],
+  signal: AbortSignal,
+): Promise<TaggedResource[]> {
+  const reply = await cloud.ask("DescribeKeyPairs", signal, (o) =>
+    cloud.ec2.send(new DescribeKeyPairsCommand({ Filters: filters }), o),
+  );
+  return readTagged(reply.KeyPairs, (raw) => raw.KeyPairId);
+}
+
+/**
+ * The account's default VPC.
+ * @throws BakeError `cloud` when there is none.
+ */
+export async function defaultVpc(cloud: Cloud, signal: AbortSignal): Promise<string> {
+  const reply = await cloud.ask("DescribeVpcs", signal, (o) =>
+    cloud.ec2.send(new DescribeVpcsCommand({ Filters: [{ Name: "is-default", Values: ["true"] }] }), o),
+  );
+  const id = reply.Vpcs?.[0]?.VpcId;
+  if (id === undefined) {
+    throw new BakeError("cloud", "this Region has no default VPC", {
+      hint: "make one with `aws ec2 create-default-vpc`, or use another Region",
+    });
+  }
+  return id;
+}
+
+/**
+ * Makes an empty security group.
+ * @returns its id
+ */
+export async function createSecurityGroup(
+  cloud: Cloud,
+  request: { name: string; description: string; vpcId: string; tags: Tags },
+  signal: AbortSignal,
+): Promise<string> {
+  const reply = await cloud.create("CreateSecurityGroup", signal, (o) =>
+    cloud.ec2.send(
+      new CreateSecurityGroupCommand({
+        GroupName: request.name,
+        Description: request.description,
+        VpcId: request.vpcId,
+        TagSpecifications: [{ ResourceType: "security-group", Tags: writeTags(request.tags) }],
+      }),
+      o,
+    ),
+  );
+  return present(reply.GroupId, "security group id");
+}
+
+/** Opens TCP ports in a security group. */
+export async function openPorts(
+  cloud: Cloud,
+  groupId: string,
+  ports: readonly OpenPort[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (ports.length === 0) return;
+  await cloud.ask("AuthorizeSecurityGroupIngress", signal, (o) =>
+    cloud.ec2.send(
+      new AuthorizeSecurityGroupIngressCommand({
+        GroupId: groupId,
+        IpPermissions: ports.map(({ port, cidr }) => ({
+          IpProtocol: "tcp",
+          FromPort: port,
+          ToPort: port,
+          ...(cidr.includes(":") ? { Ipv6Ranges: [{ CidrIpv6: cidr }] } : { IpRanges: [{ CidrIp: cidr }] }),
+        })),
+      }),
+      o,
+    ),
+  );
+}
+
+/**
+ * Deletes a security group as soon as no network interface uses it, which is only after its instances are gone.
+ * @throws BakeError `timeout` when something keeps using it.
+ */
+export async function deleteSecurityGroup(
+  cloud: Cloud,
+  id: string,
+  deadlineSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await poll(`security group ${id} to be free`, deadlineSeconds, signal, async (inner) => {
+    try {
+      await cloud.ask("DeleteSecurityGroup", inner, (o) =>
+        cloud.ec2.send(new DeleteSecurityGroupCommand({ GroupId: id }), o),
+      );
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return true;
+      if (isInUse(error)) return undefined;
+      throw error;
+    }
+  });
+}
+
+export async function describeSecurityGroups(
+  cloud: Cloud,
+  filters: Filter[],
+  signal: AbortSignal,
+): Promise<TaggedResource[]> {
+  const pages = await allPages((next) =>
+    cloud.ask("DescribeSecurityGroups", signal, (o) =>
+      cloud.ec2.send(new DescribeSecurityGroupsCommand({ Filters: filters, ...next }), o),
+    ),
+  );
+  return pages.flatMap((page) => readTagged(page.SecurityGroups, (raw) => raw.GroupId));
+}

@@ -1,0 +1,125 @@
+import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { BakeError, messageOf } from "../base/errors.ts";
+import { interruptedBy, throwIfAborted } from "../base/wait.ts";
+import { explainCloudError } from "./cloud-error.ts";
+
+/** Where the cloud is and how to talk to it; made once by the command line or the library's caller. */
+export interface CloudOptions {
+  /** Absent means the SDK's own order: environment, then profile. */
+  readonly region?: string | undefined;
+  readonly profile?: string | undefined;
+  /** Answers in place of the network. */
+  readonly requestHandler?: EC2ClientConfig["requestHandler"];
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Clients of the services that bake-ami speaks to. */
+export class Cloud {
+  readonly ec2: EC2Client;
+  readonly #sts: STSClient;
+
+  constructor(options: CloudOptions) {
+    const config = {
+      ...(options.region === undefined ? {} : { region: options.region }),
+      ...(options.profile === undefined ? {} : { profile: options.profile }),
+      ...(options.requestHandler === undefined ? {} : { requestHandler: options.requestHandler }),
+      ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    };
+    this.ec2 = new EC2Client(config);
+    this.#sts = new STSClient(config);
+  }
+
+  /**
+   * One API call that changes nothing, or that may be given up half-way.
+   * @throws BakeError `cloud` or `not-found` naming the action, `interrupted` when the signal fires.
+   */
+  async ask<T>(
+    action: string,
+    signal: AbortSignal,
+    send: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    throwIfAborted(signal);
+    try {
+      return await send({ abortSignal: signal });
+    } catch (error) {
+      if (signal.aborted) throw interruptedBy(signal);
+      throw explainCloudError(action, error);
+    }
+  }
+
+  /**
+   * One API call that creates something. It is never given up half-way, because then nobody would know whether the
+   * thing exists; the caller registers the undo and looks at its signal afterwards.
+   * @throws BakeError as {@link ask} does; `interrupted` only before anything was sent.
+   */
+  async create<T>(
+    action: string,
+    signal: AbortSignal,
+    send: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    throwIfAborted(signal);
+    try {
+      return await send({ abortSignal: AbortSignal.timeout(createDeadlineMs) });
+    } catch (error) {
+      throw explainCloudError(action, error);
+    }
+  }
+
+  /**
+   * The identity that calls, as an ARN.
+   * @throws BakeError `cloud` when there are no usable credentials.
+   */
+  async callerArn(signal: AbortSignal): Promise<string> {
+    const identity = await this.ask("sts:GetCallerIdentity", signal, (o) =>
+      this.#sts.send(new GetCallerIdentityCommand({}), o),
+    );
+    if (identity.Arn === undefined) throw new BakeError("cloud", "STS does not say who is calling");
+    return identity.Arn;
+  }
+
+  /**
+   * The Region in use.
+   * @throws BakeError `usage` when none is configured.
+   */
+  async region(): Promise<string> {
+    try {
+      return await this.ec2.config.region();
+    } catch (error) {
+      throw new BakeError("usage", `no AWS Region is set: ${messageOf(error)}`, {
+        hint: "give --region, set AWS_REGION, or try it on this computer with --local",
+      });
+    }
+  }
+
+  close(): void {
+    this.ec2.destroy();
+    this.#sts.destroy();
+  }
+}
+
+/** RunInstances may take a while on AWS; past this the reply is lost. */
+const createDeadlineMs = 120_000;
+
+/**
+ * A required member of a response.
+ * @throws BakeError `cloud` when the cloud left it out.
+ */
+export function present<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new BakeError("cloud", `the cloud's answer has no ${what}`);
+  return value;
+}
+
+/** Every page of a listing, asked for one after the other. */
+export async function allPages<Page extends { NextToken?: string | undefined }>(
+  ask: (next: { NextToken?: string }) => Promise<Page>,
+): Promise<Page[]> {
+  const pages: Page[] = [];
+  let token: string | undefined;
+  do {
+    const page = await ask(token === undefined ? {} : { NextToken: token });
+    pages.push(page);
+    token = page.NextToken === "" ? undefined : page.NextToken;
+  } while (token !== undefined);
+  return pages;
+}

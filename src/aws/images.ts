@@ -1,0 +1,183 @@
+import {
+  CreateImageCommand,
+  CreateTagsCommand,
+  DeleteSnapshotCommand,
+  DeleteTagsCommand,
+  DeregisterImageCommand,
+  DescribeImagesCommand,
+  DescribeSnapshotsCommand,
+  type Filter,
+  type Image as Ec2Image,
+} from "@aws-sdk/client-ec2";
+import { BakeError } from "../base/errors.ts";
+import { allPages, present, type Cloud } from "./cloud.ts";
+import { unlessGone } from "./cloud-error.ts";
+import { poll } from "./poll.ts";
+import { readTagged, readTags, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+
+/** An AMI, as far as bake-ami cares. */
+export interface Image {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly stateReason: string | undefined;
+  readonly architecture: string;
+  readonly createdAt: Date;
+  readonly snapshotIds: readonly string[];
+  readonly tags: Tags;
+}
+
+/** Images that match all filters; of the given owners, or of anyone whose images the caller may use. */
+export async function describeImages(
+  cloud: Cloud,
+  owners: readonly string[],
+  filters: Filter[],
+  signal: AbortSignal,
+): Promise<Image[]> {
+  const pages = await allPages((next) =>
+    cloud.ask("DescribeImages", signal, (o) =>
+      cloud.ec2.send(new DescribeImagesCommand({ Owners: [...owners], Filters: filters, ...next }), o),
+    ),
+  );
+  return pages.flatMap((page) => (page.Images ?? []).map(readImage));
+}
+
+/**
+ * The image with this id.
+ * @throws BakeError `not-found`.
+ */
+export async function getImage(cloud: Cloud, id: string, signal: AbortSignal): Promise<Image> {
+  const [image] = await describeImages(cloud, [], [{ Name: "image-id", Values: [id] }], signal);
+  if (image === undefined) {
+    throw new BakeError("not-found", `there is no image ${id} here`, {
+      hint: "`bake-ami ls` shows your images",
+    });
+  }
+  return image;
+}
+
+/** Newest first; equal times in order of id, so that the answer is always the same. */
+export function newestFirst(images: readonly Image[]): Image[] {
+  return [...images].sort(
+    (a, b) => b.createdAt.getTime() - a.createdAt.getTime() || a.id.localeCompare(b.id),
+  );
+}
+
+/**
+ * Makes an image of a stopped instance, tagged together with its snapshots.
+ * @returns the image's id; the image is pending
+ */
+export async function createImage(
+  cloud: Cloud,
+  request: { instanceId: string; name: string; description: string; tags: Tags },
+  signal: AbortSignal,
+): Promise<string> {
+  const list = writeTags(request.tags);
+  const reply = await cloud.create("CreateImage", signal, (o) =>
+    cloud.ec2.send(
+      new CreateImageCommand({
+        InstanceId: request.instanceId,
+        Name: request.name,
+        Description: request.description.slice(0, 255),
+        TagSpecifications: [
+          { ResourceType: "image", Tags: list },
+          { ResourceType: "snapshot", Tags: list },
+        ],
+      }),
+      o,
+    ),
+  );
+  return present(reply.ImageId, "image id");
+}
+
+/**
+ * Waits until the image can be launched.
+ * @throws BakeError `failed` when its making failed, `timeout`, `interrupted`.
+ */
+export async function waitForImage(
+  cloud: Cloud,
+  id: string,
+  deadlineSeconds: number,
+  signal: AbortSignal,
+): Promise<Image> {
+  return await poll(`image ${id} to be available`, deadlineSeconds, signal, async (inner) => {
+    const [image] = await describeImages(cloud, [], [{ Name: "image-id", Values: [id] }], inner);
+    if (image?.state === "available") return image;
+    if (image !== undefined && image.state !== "pending") {
+      throw new BakeError(
+        "failed",
+        `image ${id} is ${image.state}: ${image.stateReason ?? "no reason given"}`,
+      );
+    }
+    return undefined;
+  });
+}
+
+/** Deregisters an image and deletes its snapshots; what is gone already is fine. */
+export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSignal): Promise<void> {
+  await unlessGone(
+    cloud.ask("DeregisterImage", signal, (o) =>
+      cloud.ec2.send(new DeregisterImageCommand({ ImageId: image.id }), o),
+    ),
+  );
+  for (const id of image.snapshotIds) await deleteSnapshot(cloud, id, signal);
+}
+
+/** Snapshots of this account that match all filters. */
+export async function describeSnapshots(
+  cloud: Cloud,
+  filters: Filter[],
+  signal: AbortSignal,
+): Promise<TaggedResource[]> {
+  const pages = await allPages((next) =>
+    cloud.ask("DescribeSnapshots", signal, (o) =>
+      cloud.ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"], Filters: filters, ...next }), o),
+    ),
+  );
+  return pages.flatMap((page) => readTagged(page.Snapshots, (raw) => raw.SnapshotId));
+}
+
+export async function deleteSnapshot(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
+  await unlessGone(
+    cloud.ask("DeleteSnapshot", signal, (o) =>
+      cloud.ec2.send(new DeleteSnapshotCommand({ SnapshotId: id }), o),
+    ),
+  );
+}
+
+export async function removeTag(
+  cloud: Cloud,
+  ids: readonly string[],
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await cloud.ask("DeleteTags", signal, (o) =>
+    cloud.ec2.send(new DeleteTagsCommand({ Resources: [...ids], Tags: [{ Key: key }] }), o),
+  );
+}
+
+export async function addTags(
+  cloud: Cloud,
+  ids: readonly string[],
+  tags: Tags,
+  signal: AbortSignal,
+): Promise<void> {
+  await cloud.ask("CreateTags", signal, (o) =>
+    cloud.ec2.send(new CreateTagsCommand({ Resources: [...ids], Tags: writeTags(tags) }), o),
+  );
+}
+
+function readImage(raw: Ec2Image): Image {
+  return {
+    id: present(raw.ImageId, "image id"),
+    name: raw.Name ?? "",
+    state: raw.State ?? "unknown",
+    stateReason: raw.StateReason?.Message,
+    architecture: raw.Architecture ?? "",
+    createdAt: new Date(raw.CreationDate ?? 0),
+    snapshotIds: (raw.BlockDeviceMappings ?? []).flatMap((mapping) =>
+      mapping.Ebs?.SnapshotId === undefined ? [] : [mapping.Ebs.SnapshotId],
+    ),
+    tags: readTags(raw.Tags),
+  };
+}

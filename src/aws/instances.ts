@@ -1,0 +1,219 @@
+import {
+  DescribeInstancesCommand,
+  GetConsoleOutputCommand,
+  RunInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+  type Filter,
+  type Instance as Ec2Instance,
+  type _InstanceType,
+} from "@aws-sdk/client-ec2";
+import { BakeError } from "../base/errors.ts";
+import { allPages, present, type Cloud } from "./cloud.ts";
+import { unlessGone } from "./cloud-error.ts";
+import { poll } from "./poll.ts";
+import { readTags, tagKeys, writeTags, type Tags } from "./tags.ts";
+
+export type InstanceState = "pending" | "running" | "shutting-down" | "terminated" | "stopping" | "stopped";
+
+/** An instance, as far as bake-ami cares. */
+export interface Instance {
+  readonly id: string;
+  readonly state: InstanceState;
+  /** The cloud's word on the last change of state, when it gave one. */
+  readonly stateReason: string | undefined;
+  readonly type: string;
+  readonly imageId: string;
+  readonly publicAddress: string | undefined;
+  readonly privateAddress: string | undefined;
+  readonly sshPort: number;
+  readonly launchedAt: Date | undefined;
+  readonly groupIds: readonly string[];
+  readonly tags: Tags;
+}
+
+export interface RunInstancesRequest {
+  readonly imageId: string;
+  readonly type: string;
+  readonly count: number;
+  readonly keyName: string | undefined;
+  readonly groupIds: readonly string[];
+  readonly subnetId: string | undefined;
+  /** Plain text; encoded here. */
+  readonly userData: string | undefined;
+  /** Identifies the call, so that a retry starts nothing twice; at most 64 ASCII characters. */
+  readonly clientToken: string;
+  readonly tags: Tags;
+  readonly shutdownBehavior: "stop" | "terminate";
+}
+
+/**
+ * Starts instances. IMDSv2 is required, with a hop limit of 1, and the instance's tags are readable through it.
+ * @throws BakeError `cloud`.
+ */
+export async function runInstances(
+  cloud: Cloud,
+  request: RunInstancesRequest,
+  signal: AbortSignal,
+): Promise<Instance[]> {
+  const list = writeTags(request.tags);
+  const reply = await cloud.create("RunInstances", signal, (o) =>
+    cloud.ec2.send(
+      new RunInstancesCommand({
+        ImageId: request.imageId,
+        InstanceType: instanceType(request.type),
+        MinCount: request.count,
+        MaxCount: request.count,
+        ClientToken: request.clientToken,
+        InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
+        SecurityGroupIds: [...request.groupIds],
+        MetadataOptions: {
+          HttpEndpoint: "enabled",
+          HttpTokens: "required",
+          HttpPutResponseHopLimit: 1,
+          InstanceMetadataTags: "enabled",
+        },
+        TagSpecifications: [
+          { ResourceType: "instance", Tags: list },
+          { ResourceType: "volume", Tags: list },
+        ],
+        ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
+        ...(request.subnetId === undefined ? {} : { SubnetId: request.subnetId }),
+        ...(request.userData === undefined
+          ? {}
+          : { UserData: Buffer.from(request.userData, "utf8").toString("base64") }),
+      }),
+      o,
+    ),
+  );
+  return (reply.Instances ?? []).map(readInstance);
+}
+
+/** Instances that match all filters, of any state that EC2 still shows. */
+export async function describeInstances(
+  cloud: Cloud,
+  filters: Filter[],
+  signal: AbortSignal,
+): Promise<Instance[]> {
+  const pages = await allPages((next) =>
+    cloud.ask("DescribeInstances", signal, (o) =>
+      cloud.ec2.send(new DescribeInstancesCommand({ Filters: filters, ...next }), o),
+    ),
+  );
+  return pages
+    .flatMap((page) => page.Reservations ?? [])
+    .flatMap((reservation) => (reservation.Instances ?? []).map(readInstance));
+}
+
+/** The instance with this id, or undefined when EC2 does not show it (not yet, or no longer). */
+export async function findInstance(
+  cloud: Cloud,
+  id: string,
+  signal: AbortSignal,
+): Promise<Instance | undefined> {
+  const [instance] = await describeInstances(cloud, [{ Name: "instance-id", Values: [id] }], signal);
+  return instance;
+}
+
+/**
+ * Waits until the instance is in `state`.
+ * @throws BakeError `failed` when it can no longer get there, `timeout`, `interrupted`.
+ */
+export async function waitForState(
+  cloud: Cloud,
+  id: string,
+  state: "running" | "stopped" | "terminated",
+  deadlineSeconds: number,
+  signal: AbortSignal,
+): Promise<Instance | undefined> {
+  const isGone = (instance: Instance): boolean =>
+    instance.state === "terminated" || instance.state === "shutting-down";
+  const seen = await poll(`instance ${id} to be ${state}`, deadlineSeconds, signal, async (inner) => {
+    const instance = await findInstance(cloud, id, inner);
+    // EC2 may not know a new instance yet; a terminated one it forgets after a while.
+    if (instance === undefined) return state === "terminated" ? { instance } : undefined;
+    if (instance.state === state) return { instance };
+    if (isGone(instance) && state !== "terminated") throw endedEarly(instance);
+    if (state === "running" && instance.state === "stopped") throw endedEarly(instance);
+    return undefined;
+  });
+  return seen.instance;
+}
+
+/** The error for an instance that ended although someone was using it. */
+export function endedEarly(instance: Instance): BakeError {
+  const reason = instance.stateReason === undefined ? "" : `: ${instance.stateReason}`;
+  return new BakeError("failed", `instance ${instance.id} is ${instance.state}${reason}`);
+}
+
+export async function stopInstance(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
+  await cloud.ask("StopInstances", signal, (o) =>
+    cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }), o),
+  );
+}
+
+/** Terminates instances; one that is gone already is as good as terminated. */
+export async function terminateInstances(
+  cloud: Cloud,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const id of ids) {
+    await unlessGone(
+      cloud.ask("TerminateInstances", signal, (o) =>
+        cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }), o),
+      ),
+    );
+  }
+}
+
+/** What the machine has written to its console so far; empty while EC2 has nothing. */
+export async function consoleOutput(cloud: Cloud, id: string, signal: AbortSignal): Promise<string> {
+  const reply = await cloud.ask("GetConsoleOutput", signal, (o) =>
+    cloud.ec2.send(new GetConsoleOutputCommand({ InstanceId: id, Latest: true }), o),
+  );
+  return Buffer.from(reply.Output ?? "", "base64").toString("utf8");
+}
+
+const instanceStates: readonly InstanceState[] = [
+  "pending",
+  "running",
+  "shutting-down",
+  "terminated",
+  "stopping",
+  "stopped",
+];
+
+function readInstance(raw: Ec2Instance): Instance {
+  const id = present(raw.InstanceId, "instance id");
+  const state = instanceStates.find((known) => known === raw.State?.Name);
+  const tags = readTags(raw.Tags);
+  const address = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
+  return {
+    id,
+    state: present(state, `known state of ${id}`),
+    stateReason: address(raw.StateReason?.Message),
+    type: raw.InstanceType ?? "",
+    imageId: raw.ImageId ?? "",
+    publicAddress: address(raw.PublicIpAddress),
+    privateAddress: address(raw.PrivateIpAddress),
+    sshPort: Number(tags.get(tagKeys.sshPort) ?? "22"),
+    launchedAt: raw.LaunchTime,
+    groupIds: (raw.SecurityGroups ?? []).flatMap((group) =>
+      group.GroupId === undefined ? [] : [group.GroupId],
+    ),
+    tags,
+  };
+}
+
+/** The SDK lists the types that it knows, but EC2 has new ones before the SDK does. */
+function instanceType(name: string): _InstanceType {
+  if (isInstanceType(name)) return name;
+  throw new BakeError("usage", `"${name}" is no instance type`, {
+    hint: "a type looks like t3.small or c7g.2xlarge",
+  });
+}
+
+function isInstanceType(name: string): name is _InstanceType {
+  return /^[a-z][a-z0-9-]*\.[a-z0-9-]+$/.test(name);
+}

@@ -1,0 +1,142 @@
+import { BakeError } from "../base/errors.ts";
+
+/** The tag keys of bake-ami. They are the only state there is, and they never change. */
+export const tagKeys = {
+  run: "bake-ami:run",
+  owner: "bake-ami:owner",
+  role: "bake-ami:role",
+  expires: "bake-ami:expires",
+  services: "bake-ami:services",
+  init: "bake-ami:init",
+  base: "bake-ami:base",
+  version: "bake-ami:version",
+  login: "bake-ami:login",
+  with: "bake-ami:with",
+  sshPort: "bake-ami:ssh-port",
+} as const;
+
+/** What a tagged resource is for. Everything but `image`, `snapshot`, `machine` and its group is temporary. */
+export type Role =
+  "builder" | "builder-key" | "builder-group" | "image" | "machine" | "machine-key" | "machine-group";
+
+export type Tags = ReadonlyMap<string, string>;
+
+/** EC2's limits. */
+const longestValue = 256;
+const mostTags = 50;
+
+export interface RunTags {
+  readonly run: string;
+  readonly owner: string;
+  readonly role: Role;
+  /** After this anyone's cleanup may take the resource. */
+  readonly expires?: Date;
+}
+
+/** The tags that every resource gets in the call that creates it. */
+export function runTags(options: RunTags): Map<string, string> {
+  const tags = new Map<string, string>([
+    [tagKeys.run, options.run],
+    [tagKeys.owner, options.owner],
+    [tagKeys.role, options.role],
+    ["Name", `bake-ami ${options.role} ${options.run}`],
+  ]);
+  if (options.expires !== undefined) tags.set(tagKeys.expires, options.expires.toISOString());
+  return tags;
+}
+
+/**
+ * What an image carries about its content: the services that were asked for, and the digest of every service whose
+ * init it has, spread over as many tags as that takes.
+ * @throws BakeError `usage` when EC2's limits on tags do not allow it.
+ */
+export function imageTags(
+  requested: readonly string[],
+  init: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const tags = new Map<string, string>();
+  const services = requested.join(" ");
+  if (services.length > longestValue) {
+    throw new BakeError(
+      "usage",
+      `the names of the requested services take ${services.length} characters, and a tag ${longestValue}`,
+      {
+        hint: "make one service that requires them all, and bake that",
+      },
+    );
+  }
+  tags.set(tagKeys.services, services);
+  let value = "";
+  let count = 0;
+  const flush = (): void => {
+    if (value === "") return;
+    count += 1;
+    tags.set(`${tagKeys.init}.${count}`, value);
+    value = "";
+  };
+  for (const [name, digest] of init) {
+    const pair = `${name}=${digest}`;
+    if (value !== "" && value.length + 1 + pair.length > longestValue) flush();
+    value = value === "" ? pair : `${value} ${pair}`;
+  }
+  flush();
+  // Run, owner, role, expires, name, base, version, login and a few for later come on top.
+  if (count > mostTags - 14) {
+    throw new BakeError(
+      "usage",
+      `${init.size} services do not fit into the ${mostTags} tags that an image may have`,
+      {
+        hint: "bake fewer services into one image, or join small ones",
+      },
+    );
+  }
+  return tags;
+}
+
+/** The services whose init an image or machine has, with their digests, from its tags. */
+export function initOf(tags: Tags): Map<string, string> {
+  const init = new Map<string, string>();
+  for (let n = 1; ; n += 1) {
+    const value = tags.get(`${tagKeys.init}.${n}`);
+    if (value === undefined) return init;
+    for (const pair of value.split(" ")) {
+      const [name, digest] = pair.split("=");
+      if (name !== undefined && digest !== undefined) init.set(name, digest);
+    }
+  }
+}
+
+/** The space-separated names in a tag. */
+export function namesIn(tags: Tags, key: string): string[] {
+  return (tags.get(key) ?? "").split(" ").filter((name) => name !== "");
+}
+
+/** EC2's list of tags as a map. */
+export function readTags(
+  list: readonly { Key?: string | undefined; Value?: string | undefined }[] | undefined,
+): Tags {
+  const tags = new Map<string, string>();
+  for (const { Key, Value } of list ?? []) if (Key !== undefined) tags.set(Key, Value ?? "");
+  return tags;
+}
+
+/** A map as EC2's list of tags. */
+export function writeTags(tags: Tags): { Key: string; Value: string }[] {
+  return [...tags].map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** Something with tags that cleanup can name and delete. */
+export interface TaggedResource {
+  readonly id: string;
+  readonly tags: Tags;
+}
+
+/** The resources of a listing that have an id. */
+export function readTagged<
+  Raw extends { Tags?: { Key?: string | undefined; Value?: string | undefined }[] | undefined },
+>(list: readonly Raw[] | undefined, idOf: (raw: Raw) => string | undefined): TaggedResource[] {
+  return (list ?? []).flatMap((raw) => {
+    const id = idOf(raw);
+    return id === undefined ? [] : [{ id, tags: readTags(raw.Tags) }];
+  });
+}
