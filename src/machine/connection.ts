@@ -47,11 +47,18 @@ export class Connection implements AsyncDisposable {
   /**
    * Opens one connection; no retry.
    * @param patienceMs how long the server may take to speak, and then again to finish the handshake
+   * @param onAnswer told when the server has spoken
    * @throws BakeError `connection` when it may yet work, `host-key` when someone else answers, `login` when the key is
    *   refused, `interrupted`.
    */
-  static async open(target: SshTarget, patienceMs: number, signal: AbortSignal): Promise<Connection> {
+  static async open(
+    target: SshTarget,
+    patienceMs: number,
+    signal: AbortSignal,
+    onAnswer?: () => void,
+  ): Promise<Connection> {
     const sock = await openTransport(target, patienceMs, signal);
+    onAnswer?.();
     const client = new Client();
     let rejectedKey: string | undefined;
     const config: ConnectConfig = {

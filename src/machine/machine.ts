@@ -11,6 +11,8 @@ export interface ConnectOptions {
    * the instance was terminated.
    */
   readonly checkAlive?: (signal: AbortSignal) => Promise<void>;
+  /** Told each time the machine's SSH server speaks, before the login. */
+  readonly onAnswer?: () => void;
   /** What to look at when the machine never answers. */
   readonly hint?: string;
 }
@@ -89,7 +91,7 @@ export class Machine implements AsyncDisposable {
     let checkedAt = Date.now();
     for (;;) {
       try {
-        return await Connection.open(this.target, bannerPatienceMs, signal);
+        return await Connection.open(this.target, bannerPatienceMs, signal, this.#options.onAnswer);
       } catch (error) {
         if (!(error instanceof BakeError)) onAttempt(messageOf(error));
         else if (error.kind === "login") {

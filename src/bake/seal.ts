@@ -1,0 +1,15 @@
+import { BakeError } from "../base/errors.ts";
+import type { Machine } from "../machine/machine.ts";
+import { sealCommand } from "../machine/remote.ts";
+
+/**
+ * Scrubs the machine: keys, ids, logs, caches. It can be reached over the open connection alone afterwards.
+ * @throws BakeError `failed` with everything that was still there.
+ */
+export async function sealMachine(machine: Machine, signal: AbortSignal): Promise<void> {
+  const result = await machine.exec(sealCommand(machine.target.user), { signal });
+  if (result.status === 0) return;
+  throw new BakeError("failed", "the machine could not be sealed, so no image was made of it", {
+    details: (result.stderr || result.stdout).trimEnd().split("\n").slice(-40),
+  });
+}

@@ -1,0 +1,81 @@
+import type { Cloud } from "../aws/cloud.ts";
+import { describeImages, getImage, newestFirst, type Image } from "../aws/images.ts";
+import { initOf, namesIn, tagKeys } from "../aws/tags.ts";
+import { BakeError } from "../base/errors.ts";
+
+/** An image and what a launch adds to it. */
+export interface Choice {
+  readonly image: Image;
+  /** Services that were asked for and that the image has. */
+  readonly covered: readonly string[];
+  /** Services that were asked for and that the machine initialises on its first boot. */
+  readonly late: readonly string[];
+}
+
+/** All finished images that this owner baked, newest first. */
+export async function ownImages(cloud: Cloud, owner: string, signal: AbortSignal): Promise<Image[]> {
+  const images = await describeImages(
+    cloud,
+    ["self"],
+    [
+      { Name: `tag:${tagKeys.owner}`, Values: [owner] },
+      { Name: `tag:${tagKeys.role}`, Values: ["image"] },
+    ],
+    signal,
+  );
+  return newestFirst(images);
+}
+
+/**
+ * The newest image that has all the wanted services; failing that, the one that has most of them.
+ * @param images newest first
+ */
+export function chooseImage(
+  images: readonly Image[],
+  wanted: readonly string[],
+  extra: readonly string[],
+): Choice | undefined {
+  let best: Choice | undefined;
+  for (const image of images) {
+    if (image.state !== "available" || image.tags.has(tagKeys.expires)) continue;
+    const choice = choiceOf(image, wanted, extra);
+    if (choice.covered.length === 0) continue;
+    if (best === undefined || countCovered(choice, wanted) > countCovered(best, wanted)) best = choice;
+  }
+  return best;
+}
+
+function countCovered(choice: Choice, wanted: readonly string[]): number {
+  return wanted.filter((name) => choice.covered.includes(name)).length;
+}
+
+function choiceOf(image: Image, wanted: readonly string[], extra: readonly string[]): Choice {
+  const has = initOf(image.tags);
+  const all = [...new Set([...wanted, ...extra])].sort();
+  return { image, covered: all.filter((name) => has.has(name)), late: all.filter((name) => !has.has(name)) };
+}
+
+/**
+ * The image for a launch: `ami-...` names one, anything else is services.
+ * @throws BakeError `not-found` when no image of this owner has any of the services.
+ */
+export async function findImage(
+  cloud: Cloud,
+  request: { readonly owner: string; readonly names: readonly string[]; readonly extra: readonly string[] },
+  signal: AbortSignal,
+): Promise<Choice> {
+  const ids = request.names.filter((name) => /^ami-[0-9a-f]+$/.test(name));
+  const services = request.names.filter((name) => !ids.includes(name));
+  const [id, second] = ids;
+  if (second !== undefined) {
+    throw new BakeError("usage", `a launch takes one image, and these are ${ids.length}: ${ids.join(", ")}`);
+  }
+  if (id !== undefined) return choiceOf(await getImage(cloud, id, signal), services, request.extra);
+  const images = await ownImages(cloud, request.owner, signal);
+  const choice = chooseImage(images, services, request.extra);
+  if (choice !== undefined) return choice;
+  const known = [...new Set(images.flatMap((image) => namesIn(image.tags, tagKeys.services)))].sort();
+  throw new BakeError("not-found", `no image of yours has ${services.join(", ")}`, {
+    hint: `bake one: \`bake-ami ${services.join(" ")}\`${known.length === 0 ? "" : `; your images have: ${known.join(", ")}`}`,
+  });
+}
