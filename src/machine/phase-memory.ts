@@ -1,5 +1,6 @@
 import { BakeError } from "../base/errors.ts";
 import type { Event, Listener } from "../report/events.ts";
+import { serviceTitle } from "../report/titles.ts";
 import type { PhaseEnd } from "./journal-events.ts";
 
 /** How many of a service's last lines are kept for the message about its failure. */
@@ -64,19 +65,5 @@ export class PhaseMemory {
     if (failed === undefined) return `${name} failed`;
     if (failed.reason === "timeout") return `step ${failed.step} of ${name} took too long and was ended`;
     return `step ${failed.step} of ${name} ended with status ${failed.status}`;
-  }
-}
-
-/** A service as people know it; the names with an underscore are the machine's own. */
-export function serviceTitle(service: string): string {
-  switch (service) {
-    case "_packages":
-      return "package installation";
-    case "_before":
-      return "global setup";
-    case "_after":
-      return "global cleanup";
-    default:
-      return service;
   }
 }

@@ -1,0 +1,63 @@
+import { formatDuration } from "./timings.ts";
+import type { Event } from "./events.ts";
+import { serviceTitle } from "./titles.ts";
+
+/** One event as a line for a person, or undefined when a line would say nothing new. */
+export function lineOf(event: Event): string | undefined {
+  switch (event.type) {
+    case "stage-started":
+      return event.detail === undefined ? `${event.stage} ...` : `${event.stage} ... ${event.detail}`;
+    case "stage-finished":
+      return `${event.stage} done in ${formatDuration(event.durationMs)}`;
+    case "note":
+      return event.message;
+    case "warning":
+      return `warning: ${event.message}${event.hint === undefined ? "" : ` (${event.hint})`}`;
+    case "created":
+      return `created ${event.what} ${event.id}`;
+    case "deleted":
+      return `deleted ${event.what} ${event.id}`;
+    case "service-started":
+      return `${event.phase} ${serviceTitle(event.service)} started`;
+    case "service-finished":
+      return `${event.phase} ${serviceTitle(event.service)} ${resultText(event.result)}`;
+    case "step-finished":
+      return event.status === 0 ? undefined : stepFailure(event);
+    case "output":
+      return `${serviceTitle(event.service)} | ${printable(event.line)}`;
+    case "phase-started":
+    case "phase-finished":
+    case "step-started":
+      return undefined;
+  }
+}
+
+function stepFailure(event: Extract<Event, { type: "step-finished" }>): string {
+  const where = `${event.phase} ${serviceTitle(event.service)}: ${event.step}`;
+  if (event.reason === "timeout") return `${where} took too long and was ended`;
+  if (event.reason === "reboot") return `${where} asks for a reboot`;
+  return `${where} ended with status ${event.status}`;
+}
+
+function resultText(result: Extract<Event, { type: "service-finished" }>["result"]): string {
+  switch (result) {
+    case "ok":
+      return "done";
+    case "failed":
+      return "FAILED";
+    case "skipped":
+      return "was done before";
+    case "not-started":
+      return "was not started";
+    case "reboot":
+      return "goes on after a reboot";
+  }
+}
+
+/** A line without anything that would move a terminal's cursor or change its colours. */
+export function printable(line: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  return line
+    .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, "")
+    .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+}

@@ -1,0 +1,63 @@
+import { createLogUpdate } from "log-update";
+import type { Event, Listener } from "./events.ts";
+import { lineOf } from "./lines.ts";
+import { frameOf, idle, nextState } from "./live-state.ts";
+
+/** How often the elapsed times move, in milliseconds. */
+const refreshMs = 200;
+
+/**
+ * The view on a terminal: what has happened scrolls by, what is happening stands below it and moves.
+ * Dispose it before anything else is written to the terminal.
+ */
+export class TerminalReport implements Disposable {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #update: ReturnType<typeof createLogUpdate>;
+  readonly #timer: NodeJS.Timeout;
+  #state = idle;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    this.#update = createLogUpdate(stream, { showCursor: true });
+    this.#timer = setInterval(() => {
+      this.#draw();
+    }, refreshMs);
+    // The view alone is no reason for the program to stay.
+    this.#timer.unref();
+  }
+
+  readonly listen: Listener = (event) => {
+    this.#state = nextState(this.#state, event);
+    if (!staysOnScreen(event)) return;
+    const line = lineOf(event);
+    if (line === undefined) return;
+    this.#update.clear();
+    this.#stream.write(`${line}\n`);
+    this.#draw();
+  };
+
+  #draw(): void {
+    const lines = frameOf(this.#state, Date.now(), this.#stream.columns || 80, this.#stream.rows || 24);
+    if (lines.length === 0) this.#update.clear();
+    else this.#update(lines.join("\n"));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#update.clear();
+  }
+}
+
+/** Output and beginnings show in the moving part; only what is over, or odd, scrolls by. */
+function staysOnScreen(event: Event): boolean {
+  switch (event.type) {
+    case "stage-finished":
+    case "service-finished":
+    case "note":
+    case "warning":
+    case "step-finished":
+      return true;
+    default:
+      return false;
+  }
+}
