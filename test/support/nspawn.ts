@@ -1,0 +1,390 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, connect } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { publicKeyBody, newKeyPair, type KeyPair } from "../../src/machine/keys.ts";
+import type { SshTarget } from "../../src/machine/target.ts";
+
+const support = import.meta.dirname;
+const adminId = 1000;
+
+/** What a program on the machine did. */
+export interface ExecResult {
+  /** Exit status; 128 + 9 when it was killed. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdoutBytes: Buffer;
+}
+
+export interface MachineOptions {
+  /** Puts files into the root tree (a path on this computer) before the first boot. */
+  readonly prepare?: (root: string) => Promise<void>;
+  /** Whether to boot at once; default true. */
+  readonly boot?: boolean;
+}
+
+/** Why this computer cannot run test machines, or undefined when it can. For a test's title and `skipIf`. */
+export const noTestMachines: string | undefined = whyNoTestMachines();
+
+function whyNoTestMachines(): string | undefined {
+  if (process.platform !== "linux") return "needs Linux";
+  if (process.getuid?.() !== 0) return "needs root, for systemd-nspawn";
+  const missing = ["systemd-nspawn", "mmdebstrap", "unshare", "nsenter", "flock"].filter(
+    (program) => spawnSync("which", [program]).status !== 0,
+  );
+  return missing.length === 0 ? undefined : `needs ${missing.join(", ")}`;
+}
+
+/**
+ * Boots a real machine with systemd and OpenSSH (Debian 12 in systemd-nspawn on this computer's network): its own root
+ * tree, login key and host key, sshd on its own free loopback port, user `admin` with sudo. Its root tree lives in
+ * memory; disposing of it ends every process and mount, and so does the end of this process, even by kill -9.
+ * The first call on a computer makes the shared root filesystem (half a minute).
+ */
+export async function bootMachine(options: MachineOptions = {}): Promise<TestMachine> {
+  await sweep();
+  const root = await sharedRoot();
+  const scratch = await mkdtemp(join(tmpdir(), `bake-ami-machine-${process.pid}-`));
+  const machine = new TestMachine(root, scratch, await freePort());
+  try {
+    await machine.open();
+    await options.prepare?.(machine.root);
+    if (options.boot !== false) await machine.start();
+    return machine;
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A machine for tests; see {@link bootMachine}. */
+export class TestMachine implements AsyncDisposable {
+  readonly name: string;
+  /** The port of its sshd on 127.0.0.1. */
+  readonly sshPort: number;
+  readonly loginKey: KeyPair = newKeyPair("test-login");
+  readonly hostKey: KeyPair = newKeyPair("test-host");
+  readonly #sharedRoot: string;
+  readonly #scratch: string;
+  #keeper: ChildProcess | undefined;
+  #keeperPid = 0;
+  readonly #lines: string[] = [];
+  #onLine: (() => void) | undefined;
+
+  constructor(sharedRoot: string, scratch: string, sshPort: number) {
+    this.#sharedRoot = sharedRoot;
+    this.#scratch = scratch;
+    this.sshPort = sshPort;
+    this.name = basename(scratch).toLowerCase();
+  }
+
+  /**
+   * The machine's root tree as a path on this computer, running or stopped. Mounts made inside (/run, /tmp, /proc) are
+   * not in it, and absolute links in it point into this computer.
+   */
+  get root(): string {
+    return `/proc/${this.#keeperPid}/root${this.#scratch}/fs/root`;
+  }
+
+  /** What was written or deleted since the machine was made: the overlay's upper directory. */
+  get changes(): string {
+    return `/proc/${this.#keeperPid}/root${this.#scratch}/fs/upper`;
+  }
+
+  /** How to log in as `admin`. */
+  get ssh(): SshTarget {
+    return {
+      host: "127.0.0.1",
+      port: this.sshPort,
+      user: "admin",
+      privateKey: this.loginKey.privateKey,
+      hostKeys: [publicKeyBody(this.hostKey.publicKey)],
+      proxyCommand: undefined,
+      instanceId: undefined,
+    };
+  }
+
+  /** For {@link bootMachine}: makes the root tree with its keys. */
+  async open(): Promise<void> {
+    // --kill-child ends the namespaces' first process, and so all in them, when `unshare` ends; --pdeathsig ends
+    // `unshare` when this process does.
+    const keeper = spawn(
+      "setpriv",
+      [
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+      ].concat([join(support, "machine.sh"), this.name, this.#sharedRoot, this.#scratch]),
+      { stdio: ["pipe", "pipe", "ignore"] },
+    );
+    this.#keeper = keeper;
+    createInterface({ input: keeper.stdout }).on("line", (line) => {
+      this.#lines.push(line);
+      this.#onLine?.();
+    });
+    await this.#line("ready", 10);
+    const [child] = childrenOf(keeper.pid ?? 0);
+    if (child === undefined) throw new Error("the test machine's keeper has no child");
+    this.#keeperPid = child;
+    await this.#plantKeys();
+  }
+
+  async #plantKeys(): Promise<void> {
+    const sshd = join(this.root, "etc/ssh");
+    await writeFile(
+      join(sshd, "sshd_config.d/test.conf"),
+      `Port ${this.sshPort}\nListenAddress 127.0.0.1\nHostKey /etc/ssh/ssh_host_ed25519_key\n`,
+    );
+    await writeFile(join(sshd, "ssh_host_ed25519_key"), this.hostKey.privateKey.reveal(), { mode: 0o600 });
+    await writeFile(join(sshd, "ssh_host_ed25519_key.pub"), `${this.hostKey.publicKey}\n`);
+    await this.authorize(this.loginKey.publicKey);
+  }
+
+  /** Makes `publicKey` the only login key of `admin`. */
+  async authorize(publicKey: string): Promise<void> {
+    const directory = join(this.root, "home/admin/.ssh");
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(join(directory, "authorized_keys"), `${publicKey}\n`, { mode: 0o600 });
+    await chmod(directory, 0o700);
+    await chown(directory, adminId, adminId);
+    await chown(join(directory, "authorized_keys"), adminId, adminId);
+  }
+
+  /** Boots it, and waits until its sshd answers (at most `seconds`). */
+  async start(seconds = 30): Promise<void> {
+    this.#keeper?.stdin?.write("boot\n");
+    await this.#untilSshAnswers(seconds);
+  }
+
+  async #untilSshAnswers(seconds: number): Promise<void> {
+    const end = Date.now() + seconds * 1000;
+    while (!(await answers(this.sshPort))) {
+      if (this.#lines.length > 0 || Date.now() > end) {
+        const console = await readFile(join(this.#scratch, "console"), "utf8").catch(() => "");
+        throw new Error(
+          `the test machine did not boot (${this.#lines.join(", ")}); its console:\n${console}`,
+        );
+      }
+      await sleep(10);
+    }
+  }
+
+  /** Waits until systemd has nothing left to start; returns its state: `running`, `degraded`, ... */
+  async booted(): Promise<string> {
+    return (await this.exec("systemctl is-system-running --wait")).stdout.trim();
+  }
+
+  /** Shuts it down cleanly and waits for the end; `start` boots it again. */
+  async stop(seconds = 30): Promise<void> {
+    await this.exec("systemctl poweroff");
+    await this.stopped(seconds);
+  }
+
+  /** Waits until it has shut itself down. */
+  async stopped(seconds = 30): Promise<void> {
+    await this.#line("stopped", seconds);
+  }
+
+  /** Reboots it from inside, and waits until its sshd answers again. */
+  async reboot(seconds = 30): Promise<void> {
+    const before = this.#init();
+    await this.exec("systemctl reboot");
+    await this.rebooted(before, seconds);
+  }
+
+  /** Waits for a reboot that something else asked for; `before` is `bootPid()` from before it. */
+  async rebooted(before: number | undefined, seconds = 30): Promise<void> {
+    const end = Date.now() + seconds * 1000;
+    for (let now = this.#init(); now === undefined || now === before; now = this.#init()) {
+      if (Date.now() > end) throw new Error(`no reboot within ${seconds} s`);
+      await sleep(10);
+    }
+    await this.#untilSshAnswers(seconds);
+  }
+
+  /** The process id, on this computer, of the machine's systemd: another one after each boot. */
+  bootPid(): number | undefined {
+    return this.#init();
+  }
+
+  #init(): number | undefined {
+    const nspawn = childrenOf(this.#keeperPid).find((pid) => commandOf(pid) === "systemd-nspawn");
+    return nspawn === undefined ? undefined : childrenOf(nspawn).find((pid) => commandOf(pid) === "systemd");
+  }
+
+  /**
+   * Runs a shell command inside as root, not through SSH. It gives up after `seconds`, with status 137.
+   */
+  async exec(command: string, input: string | Uint8Array = "", seconds = 120): Promise<ExecResult> {
+    const init = this.#init();
+    if (init === undefined) throw new Error("the test machine is not running");
+    const args = ["-t", String(init), "-m", "-p", "-u", "-i", "sh", "-c", command];
+    const child = spawn("nsenter", args, {
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        HOME: "/root",
+        LANG: "C.UTF-8",
+      },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const clock = setTimeout(() => child.kill("SIGKILL"), seconds * 1000);
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on("data", (data: Buffer) => out.push(data));
+    child.stderr.on("data", (data: Buffer) => err.push(data));
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+    const status = await new Promise<number>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        resolve(code ?? 137);
+      });
+    });
+    clearTimeout(clock);
+    const stdoutBytes = Buffer.concat(out);
+    return { status, stdout: stdoutBytes.toString(), stderr: Buffer.concat(err).toString(), stdoutBytes };
+  }
+
+  /** Like {@link exec}, for a command that must succeed; returns its standard output. */
+  async run(command: string, input: string | Uint8Array = "", seconds = 120): Promise<string> {
+    const result = await this.exec(command, input, seconds);
+    if (result.status === 0) return result.stdout;
+    throw new Error(`status ${result.status} of: ${command}\n${result.stdout}${result.stderr}`);
+  }
+
+  async #line(word: string, seconds: number): Promise<string> {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+      const line = this.#lines.shift();
+      if (line?.startsWith(word) === true) return line;
+      if (line !== undefined) continue;
+      if (this.#keeper?.exitCode !== null) throw new Error("the test machine's keeper ended");
+      if (Date.now() > end) throw new Error(`the test machine did not say "${word}" within ${seconds} s`);
+      await Promise.race([
+        sleep(100),
+        new Promise<void>((resolve) => {
+          this.#onLine = resolve;
+        }),
+      ]);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const keeper = this.#keeper;
+    if (keeper?.exitCode === null && keeper.signalCode === null) {
+      const closed = new Promise((resolve) => keeper.once("close", resolve));
+      if (this.#keeperPid !== 0) process.kill(this.#keeperPid, "SIGKILL");
+      else keeper.kill("SIGKILL");
+      await closed;
+    }
+    await removeTraces(this.#scratch);
+  }
+}
+
+/** The scratch directory and the control groups of a machine that has ended. */
+async function removeTraces(scratch: string): Promise<void> {
+  const name = basename(scratch).toLowerCase();
+  for (const hierarchy of ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"]) {
+    const group = join(hierarchy, name);
+    // Killed processes leave their group a moment later than they die.
+    for (let tries = 0; existsSync(group) && tries < 50; tries += 1) {
+      spawnSync("find", [group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
+      if (existsSync(group)) await sleep(20);
+    }
+  }
+  await rm(scratch, { recursive: true, force: true });
+}
+
+/** Removes what machines of processes that were killed left in the temporary directory. */
+async function sweep(): Promise<void> {
+  for (const entry of readdirSync(tmpdir())) {
+    const pid = /^bake-ami-machine-(\d+)-/.exec(entry)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await removeTraces(join(tmpdir(), entry));
+  }
+}
+
+/** The root filesystem that all test machines share; named by its recipe, kept between runs. */
+async function sharedRoot(): Promise<string> {
+  const recipe = join(support, "make-test-root.sh");
+  const digest = createHash("sha256").update(readFileSync(recipe)).digest("hex").slice(0, 12);
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  const target = join(cache, "bake-ami", `test-root-${digest}`);
+  if (existsSync(target)) return target;
+  const maker = spawn("sh", [recipe, target], { stdio: ["ignore", "ignore", "inherit"] });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    maker.on("error", reject).on("close", resolve);
+  });
+  if (status !== 0) throw new Error(`${recipe} failed with status ${String(status)}`);
+  return target;
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .trim()
+      .split(" ")
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+/** A port on 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => {
+        if (address !== null && typeof address === "object") resolve(address.port);
+        else reject(new Error("no port"));
+      });
+    });
+  });
+}
+
+/** Whether something that speaks SSH answers: an accepted connection alone may be someone else's. */
+async function answers(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.setTimeout(1000);
+    const end = (result: boolean): void => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.once("data", (data) => {
+      end(data.toString().startsWith("SSH-"));
+    });
+    socket.once("error", () => {
+      end(false);
+    });
+    socket.once("close", () => {
+      end(false);
+    });
+    socket.once("timeout", () => {
+      end(false);
+    });
+  });
+}
