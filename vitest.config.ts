@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 // The suites that share one machine's CPU with virtual machines run one file at a time;
 // see scripts/test.sh for the order in which the groups run.
-const slow = ["test/phases/**/*.test.ts", "test/e2e/**/*.test.ts"];
+const slow = ["test/phases/**/*.test.ts", "test/e2e/**/*.test.ts", "test/**/*.machine.test.ts"];
 
 export default defineConfig({
   test: {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { BakeError, systemCodeOf } from "./errors.ts";
 import { shellCommand } from "./quote.ts";
 import { interruptedBy, throwIfAborted } from "./wait.ts";
@@ -65,19 +66,12 @@ export async function runProgram(
     };
     child.on("error", (error) => {
       settle();
-      if (systemCodeOf(error) === "ENOENT") {
-        reject(
-          new BakeError("missing-tool", `${program} is not installed`, {
-            cause: error,
-            ...(options.hint === undefined ? {} : { hint: options.hint }),
-          }),
-        );
-      } else reject(error);
+      reject(missing(program, error, options.hint));
     });
     child.on("close", (status, signal) => {
       settle();
       if (options.signal.aborted) reject(interruptedBy(options.signal));
-      else resolve({ status: status ?? 128 + (signal === "SIGKILL" ? 9 : 15), stdout, stderr });
+      else resolve({ status: statusOf(status, signal), stdout, stderr });
     });
   });
 }
@@ -93,4 +87,39 @@ export async function mustRun(argv: readonly [string, ...string[]], options: Run
   throw new BakeError("failed", `${shellCommand(argv)} ended with status ${result.status}`, {
     details: (result.stderr || result.stdout).trimEnd().split("\n").slice(-20),
   });
+}
+
+/**
+ * Runs a program on the caller's own terminal.
+ * @returns its exit status
+ * @throws BakeError `missing-tool` when there is no such program.
+ */
+export async function runInteractive(
+  argv: readonly [string, ...string[]],
+  options: Pick<RunOptions, "signal" | "hint">,
+): Promise<number> {
+  throwIfAborted(options.signal);
+  const [program, ...args] = argv;
+  return await new Promise<number>((resolve, reject) => {
+    const child = spawn(program, args, { stdio: "inherit" });
+    child.on("error", (error) => {
+      reject(missing(program, error, options.hint));
+    });
+    child.on("close", (status, signal) => {
+      resolve(statusOf(status, signal));
+    });
+  });
+}
+
+function missing(program: string, error: Error, hint: string | undefined): Error {
+  if (systemCodeOf(error) !== "ENOENT") return error;
+  return new BakeError("missing-tool", `${program} is not installed`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The status as a shell gives it: 128 + n for a process that signal n ended. */
+function statusOf(status: number | null, signal: NodeJS.Signals | null): number {
+  return status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }

@@ -68,3 +68,21 @@ export function journalCommand(user: string, cursor: string, follow: boolean): s
     ...(follow ? ["--follow", "--no-tail"] : []),
   ]);
 }
+
+/** The command that prints what all phase runs of the machine printed; with `follow` it never ends. */
+export function logsCommand(user: string, follow: boolean): string {
+  return asRoot(user, [
+    "journalctl",
+    "--quiet",
+    "--no-pager",
+    "--output=short-iso",
+    "--identifier=bake-ami",
+    "--identifier=bake-ami-step",
+    ...(follow ? ["--follow", "--no-tail"] : []),
+  ]);
+}
+
+/** The command that ends whatever phase is running. */
+export function stopCommand(user: string): string {
+  return asRoot(user, ["systemctl", "stop", "bake-ami-*.service"]);
+}

@@ -56,7 +56,6 @@ function resultText(result: Extract<Event, { type: "service-finished" }>["result
 
 /** A line without anything that would move a terminal's cursor or change its colours. */
 export function printable(line: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
   return line
     .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, "")
     .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");

@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+import yargs, { type Argv } from "yargs";
+import { hideBin } from "yargs/helpers";
+import { BakeError, exitStatusOf } from "./base/errors.ts";
+import { applyVerb } from "./commands/apply.ts";
+import { bakeVerb } from "./commands/bake.ts";
+import { cleanupVerb } from "./commands/cleanup.ts";
+import { withGlobalOptions, type Context, type GlobalOptions, type Verb } from "./commands/context.ts";
+import { doctorVerb } from "./commands/doctor.ts";
+import { writeError } from "./commands/error-lines.ts";
+import { launchVerb } from "./commands/launch.ts";
+import { localVerb } from "./commands/local.ts";
+import { logsVerb } from "./commands/logs.ts";
+import { lsVerb } from "./commands/ls.ts";
+import { planVerb } from "./commands/plan.ts";
+import { newVerb, servicesVerb } from "./commands/services.ts";
+import { sshVerb } from "./commands/ssh.ts";
+import { terminateVerb } from "./commands/terminate.ts";
+
+const verbs: readonly Verb[] = [
+  bakeVerb,
+  planVerb,
+  servicesVerb,
+  newVerb,
+  launchVerb,
+  lsVerb,
+  logsVerb,
+  sshVerb,
+  terminateVerb,
+  applyVerb,
+  cleanupVerb,
+  doctorVerb,
+  localVerb,
+];
+
+// The SDK tells on stderr which Node it will need some day; that is our business, not the user's.
+process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
+
+const abort = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    if (abort.signal.aborted) {
+      process.stderr.write(
+        "bake-ami: still cleaning up; `bake-ami cleanup` ends what is left if you cannot wait\n",
+      );
+      return;
+    }
+    abort.abort(new BakeError("interrupted", `interrupted by ${name}`));
+    process.stderr.write("\nbake-ami: interrupted; ending what was started\n");
+  });
+}
+// A reader that has had enough (`| head`) is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+const context: Context = {
+  signal: abort.signal,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  workingDirectory: process.cwd(),
+  setStatus: (status) => {
+    process.exitCode = status;
+  },
+};
+
+try {
+  await parse(hideBin(process.argv));
+} catch (error) {
+  writeError(error, process.argv, context);
+  process.exitCode = exitStatusOf(error);
+}
+
+async function parse(args: readonly string[]): Promise<void> {
+  const base: Argv = yargs([...args]);
+  let parser: Argv<GlobalOptions> = withGlobalOptions(
+    base
+      .scriptName("bake-ami")
+      .usage("$0 <services...>   bake an image that has these services\n$0 <verb> ...      anything else")
+      .parserConfiguration({ "populate--": true, "duplicate-arguments-array": true })
+      .wrap(Math.min(110, process.stdout.columns || 110)),
+    context,
+  );
+  for (const verb of verbs) parser = verb(parser, context);
+  await parser
+    .strictOptions()
+    .exitProcess(false)
+    .epilogue("Docs: README.md and docs/. Without an AWS account: `bake-ami local setup`, then --local.")
+    .fail((message: string | null, error: unknown) => {
+      if (error instanceof Error) throw error;
+      throw new BakeError("usage", message ?? "the command line is not understood", {
+        hint: "see `bake-ami --help`",
+      });
+    })
+    .parseAsync();
+}

@@ -1,0 +1,39 @@
+import { BakeError } from "../base/errors.ts";
+import type { SourceQuery } from "../bake/source.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** The image to start from: the one that was given, or the endpoint's newest. */
+export function sourceOf(
+  endpoint: Endpoint,
+  sourceAmi: string | undefined,
+  login: string | undefined,
+): SourceQuery {
+  if (sourceAmi !== undefined) return { kind: "id", id: sourceAmi, login };
+  return login === undefined ? endpoint.source : { ...endpoint.source, login };
+}
+
+/**
+ * A duration such as `90s`, `10m`, `2h`, in seconds.
+ * @throws BakeError `usage`.
+ */
+export function readDuration(text: string, option: string): number {
+  const match = /^(\d+)(s|m|h)?$/.exec(text);
+  const seconds =
+    Number(match?.[1] ?? "0") *
+    { s: 1, m: 60, h: 3600 }[match?.[2] === "m" ? "m" : match?.[2] === "h" ? "h" : "s"];
+  if (seconds > 0) return seconds;
+  throw new BakeError("usage", `${option} ${text} is no duration`, { hint: "write it like 90s, 10m or 2h" });
+}
+
+/**
+ * Port numbers from `80,443` or repeated options.
+ * @throws BakeError `usage`.
+ */
+export function readPorts(values: readonly string[]): number[] {
+  const ports = values.flatMap((value) => value.split(",")).filter((text) => text !== "");
+  return ports.map((text) => {
+    const port = Number(text);
+    if (Number.isInteger(port) && port > 0 && port < 65536) return port;
+    throw new BakeError("usage", `--open ${text} is no port number`, { hint: "for example --open 80,443" });
+  });
+}

@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { BakeError } from "../base/errors.ts";
+import { packageRoot } from "../base/package-root.ts";
+import type { Bundle } from "../bundle/bundle.ts";
+import type { Catalog } from "../catalog/service.ts";
+import type { Plan } from "../plan/plan.ts";
+import { verbs } from "./verbs.ts";
+
+/**
+ * Reads the project's services and the built-in ones.
+ * @throws BakeError `catalog` with every problem.
+ */
+export async function loadCatalog(projectDirectory: string): Promise<Catalog> {
+  const { readCatalog, formatProblems } = await import("../catalog/index.ts");
+  const outcome = readCatalog({
+    projectDirectory,
+    builtInDirectory: join(packageRoot(), "services"),
+    verbs,
+  });
+  if ("catalog" in outcome) return outcome.catalog;
+  const count = outcome.problems.length;
+  throw new BakeError("catalog", `the catalog has ${count === 1 ? "a problem" : `${count} problems`}`, {
+    details: formatProblems(outcome.problems),
+    hint: "nothing was started",
+  });
+}
+
+/** Values for parameters as `--param` gives them: service -> parameter -> value. */
+export type ParameterValues = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/**
+ * Reads `service.parameter=value` settings.
+ * @throws BakeError `usage` for one of another form.
+ */
+export function readParameters(settings: readonly string[]): ParameterValues {
+  const values = new Map<string, Map<string, string>>();
+  for (const setting of settings) {
+    const match = /^([^.=]+)\.([^=]+)=(.*)$/s.exec(setting);
+    const [, service, name, value] = match ?? [];
+    if (service === undefined || name === undefined || value === undefined) {
+      throw new BakeError("usage", `--param ${setting} is not of the form service.parameter=value`, {
+        hint: "for example --param hello-web.title=Hello",
+      });
+    }
+    const ofService = values.get(service) ?? new Map<string, string>();
+    ofService.set(name, value);
+    values.set(service, ofService);
+  }
+  return values;
+}
+
+/**
+ * The plan for these services, and the bundle of the whole catalog that a machine gets.
+ * @throws BakeError `usage` for an unknown service or parameter, `catalog` for a broken catalog.
+ */
+export async function planAndBundle(
+  projectDirectory: string,
+  services: readonly string[],
+  parameters: ParameterValues,
+): Promise<{ plan: Plan; bundle: Bundle }> {
+  const catalog = await loadCatalog(projectDirectory);
+  const [{ makePlan }, { makeBundle }] = await Promise.all([
+    import("../plan/index.ts"),
+    import("../bundle/index.ts"),
+  ]);
+  const plan = makePlan(catalog, { services, parameters });
+  const whole = makePlan(catalog, { services: [...catalog.services.keys()], parameters });
+  return { plan, bundle: await makeBundle(whole) };
+}
+
+/** The version of this program, from its package.json. */
+export async function programVersion(): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const parsed: unknown = JSON.parse(await readFile(join(packageRoot(), "package.json"), "utf8"));
+  if (
+    typeof parsed === "object" &&
+    parsed !== null &&
+    "version" in parsed &&
+    typeof parsed.version === "string"
+  ) {
+    return parsed.version;
+  }
+  throw new BakeError("failed", "package.json has no version");
+}

@@ -1,0 +1,139 @@
+import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
+import { join } from "node:path";
+import { BakeError } from "../base/errors.ts";
+import { newRunId } from "../base/ids.ts";
+import type { Event, Listener } from "../report/events.ts";
+import { formatTimings, TimingCollector } from "../report/timings.ts";
+import { jsonReport, plainReport, quietReport } from "../report/plain.ts";
+import type { Context, GlobalOptions } from "./context.ts";
+import { dataDirectory } from "./data-directory.ts";
+
+/** What a verb ends with. */
+export interface Result {
+  /** For stdout, without the last line end; nothing when empty. */
+  readonly text: string;
+  /** For `--json`. */
+  readonly value: unknown;
+  /** Exit status; 0 when absent. */
+  readonly status?: number;
+}
+
+/** What a verb works with while it runs. */
+export interface Session {
+  readonly run: string;
+  readonly listener: Listener;
+  readonly signal: AbortSignal;
+  /** The file that keeps everything this run says. */
+  readonly logFile: string;
+}
+
+export interface SessionOptions {
+  /** Show where the time went when it is over. */
+  readonly timings?: boolean;
+}
+
+/**
+ * Runs a verb that takes time: shows its events in the way that was asked for, keeps them in a log file, and writes
+ * its result.
+ */
+export async function runSession(
+  options: GlobalOptions,
+  context: Context,
+  work: (session: Session) => Promise<Result>,
+  sessionOptions: SessionOptions = {},
+): Promise<void> {
+  const startedAt = Date.now();
+  const run = newRunId(new Date(startedAt));
+  const timing = new TimingCollector(startedAt);
+  using report = await openReport(options, context, startedAt);
+  using log = new LogFile(join(dataDirectory(context.environment), "logs"), run, startedAt);
+  const listener: Listener = (event) => {
+    timing.listen(event);
+    log.listen(event);
+    report.listen(event);
+  };
+  let result: Result;
+  try {
+    result = await work({ run, listener, signal: context.signal, logFile: log.path });
+  } catch (error) {
+    throw withLogHint(error, log);
+  }
+  report[Symbol.dispose]();
+  const timings = timing.timings(Date.now());
+  if (sessionOptions.timings === true && !options.quiet && !options.json) {
+    context.stderr.write(`${formatTimings(timings).join("\n")}\n`);
+  }
+  writeResult(options, context, result, sessionOptions.timings === true ? timings : undefined);
+}
+
+/** Writes the result of a verb: as text, or as the last line of JSON. */
+export function writeResult(
+  options: GlobalOptions,
+  context: Context,
+  result: Result,
+  timings?: unknown,
+): void {
+  if (options.json) {
+    const line = { type: "result", value: result.value, ...(timings === undefined ? {} : { timings }) };
+    context.stdout.write(`${JSON.stringify(line)}\n`);
+  } else if (result.text !== "") context.stdout.write(`${result.text}\n`);
+  if (result.status !== undefined && result.status !== 0) context.setStatus(result.status);
+}
+
+interface OpenReport extends Disposable {
+  readonly listen: Listener;
+}
+
+async function openReport(options: GlobalOptions, context: Context, startedAt: number): Promise<OpenReport> {
+  const nothing = (): void => undefined;
+  if (options.json) return { listen: jsonReport(context.stdout), [Symbol.dispose]: nothing };
+  if (options.quiet) return { listen: quietReport(context.stderr), [Symbol.dispose]: nothing };
+  if (context.stderr.isTTY && context.environment["TERM"] !== "dumb") {
+    const { TerminalReport } = await import("../report/terminal.ts");
+    return new TerminalReport(context.stderr);
+  }
+  return { listen: plainReport(context.stderr, startedAt), [Symbol.dispose]: nothing };
+}
+
+/** Keeps everything that a run says; opened with the first phase, because only phases say more than fits a screen. */
+class LogFile implements Disposable {
+  readonly path: string;
+  readonly #directory: string;
+  readonly #startedAt: number;
+  #report: Listener | undefined;
+  #stream: WriteStream | undefined;
+
+  constructor(directory: string, run: string, startedAt: number) {
+    this.#directory = directory;
+    this.#startedAt = startedAt;
+    this.path = join(directory, `${run}.log`);
+  }
+
+  get exists(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  readonly listen: Listener = (event: Event) => {
+    if (this.#report === undefined) {
+      if (event.type !== "phase-started") return;
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      this.#stream = createWriteStream(this.path, { mode: 0o600 });
+      // A full disk must not end a bake; the machine has the whole log.
+      this.#stream.on("error", () => undefined);
+      this.#report = plainReport(this.#stream, this.#startedAt);
+    }
+    this.#report(event);
+  };
+
+  [Symbol.dispose](): void {
+    this.#stream?.end();
+  }
+}
+
+function withLogHint(error: unknown, log: LogFile): unknown {
+  if (!(error instanceof BakeError) || error.kind !== "phase-failed" || !log.exists) return error;
+  const hint = [`the whole output: less ${log.path}`, error.hint ?? ""]
+    .filter((text) => text !== "")
+    .join("; ");
+  return new BakeError(error.kind, error.message, { details: error.details, hint, cause: error.cause });
+}

@@ -1,0 +1,55 @@
+import type { Verb } from "./context.ts";
+
+export const sshVerb: Verb = (parser, context) =>
+  parser.command(
+    "ssh <machine>",
+    "log in to a machine, or run a command on it: ssh <machine> -- command",
+    (y) =>
+      y
+        .positional("machine", {
+          type: "string",
+          demandOption: true,
+          describe: "instance id, its beginning, or latest",
+        })
+        .option("identity", { type: "string", describe: "private key to log in with" })
+        .option("ssh-proxy-command", {
+          type: "string",
+          describe: "reach the machine through this; %h %p %r %i",
+        }),
+    async (argv) => {
+      const [{ reachMachine }, { runInteractive }, { expandProxyCommand }, fs, { join }, { tmpdir }] =
+        await Promise.all([
+          import("./reach.ts"),
+          import("../base/process.ts"),
+          import("../machine/target.ts"),
+          import("node:fs/promises"),
+          import("node:path"),
+          import("node:os"),
+        ]);
+      const { target, key } = await reachMachine(argv, context, argv.machine, context.signal);
+      const directory = await fs.mkdtemp(join(tmpdir(), "bake-ami-ssh-"));
+      try {
+        const knownHosts = join(directory, "known_hosts");
+        const alias = target.instanceId ?? target.host;
+        await fs.writeFile(knownHosts, target.hostKeys.map((line) => `${alias} ${line}\n`).join(""));
+        const proxy = target.proxyCommand;
+        const command: unknown = argv["--"];
+        const status = await runInteractive(
+          [
+            "ssh",
+            ...["-o", `UserKnownHostsFile=${knownHosts}`, "-o", "StrictHostKeyChecking=yes"],
+            ...["-o", `HostKeyAlias=${alias}`, "-o", "IdentitiesOnly=yes", "-i", key.file],
+            ...(proxy === undefined
+              ? []
+              : ["-o", `ProxyCommand=${expandProxyCommand(proxy, target).replaceAll("%", "%%")}`]),
+            ...["-p", String(target.port), "-l", target.user, target.host],
+            ...(Array.isArray(command) ? command.map(String) : []),
+          ],
+          { signal: context.signal, hint: "install the OpenSSH client: apt-get install openssh-client" },
+        );
+        context.setStatus(status);
+      } finally {
+        await fs.rm(directory, { recursive: true, force: true });
+      }
+    },
+  );
