@@ -2,7 +2,8 @@ import { closestMatch } from "leven";
 
 /** The candidate that `word` was probably meant to be, or undefined when none is near enough to suggest. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const maxDistance = Math.max(1, Math.floor(word.length / 3));
+  // Two letters changed places is a distance of two.
+  const maxDistance = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3));
   return closestMatch(word, candidates, { maxDistance });
 }
 

@@ -67,8 +67,8 @@ describe.skipIf(noTestMachines !== undefined)(`SSH to a real machine ${noTestMac
       machine.exec("kill -9 $$", { signal: never }),
     ]);
     expect(results[0]).toEqual({ status: 7, stdout: "hello", stderr: "err\n" });
-    expect(results[1]?.stdout).toBe("0\n");
-    expect(results[2]?.status).not.toBe(0);
+    expect(results[1].stdout).toBe("0\n");
+    expect(results[2].status).not.toBe(0);
   });
 
   test("a megabyte each way arrives whole", async () => {
