@@ -108,7 +108,6 @@ describe("programs", () => {
     await expect(failing).rejects.toMatchObject({ details: ["why"] });
     await expect(failing).rejects.toThrow(/^sh -c .* ended with status 1$/);
   });
-  });
   test("an interruption ends the program", async () => {
     const abort = new AbortController();
     const started = Date.now();
