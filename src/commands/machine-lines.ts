@@ -15,6 +15,7 @@ export function machineValue(
     state: instance.state,
     address: instance.publicAddress,
     sshPort: instance.sshPort,
+    ports: movedPorts(instance),
     type: instance.type,
     imageId: instance.imageId,
     services: namesIn(instance.tags, tagKeys.services),
@@ -22,6 +23,15 @@ export function machineValue(
     run: instance.tags.get(tagKeys.run),
     update: outcome,
   };
+}
+
+/** Ports that answer under another number, because the cloud had to choose: opened -> answering. */
+function movedPorts(instance: Instance): Record<string, number> {
+  const moved = [...instance.tags].flatMap(([key, value]) => {
+    const port = /^bake-ami:port-(\d+)$/.exec(key)?.[1];
+    return port === undefined ? [] : [[port, Number(value)] as const];
+  });
+  return Object.fromEntries(moved);
 }
 
 /** An outcome in a word or a few. */
