@@ -1,0 +1,21 @@
+/** The library's door: the same verbs as the command line, typed. Nothing here prints; listeners get events. */
+export { BakeError, type BakeErrorOptions, type ErrorKind } from "./base/errors.ts";
+export { newRunId, Secret } from "./base/ids.ts";
+export type { Event, Listener, ServiceResult, Stage } from "./report/events.ts";
+export { Cloud, type CloudOptions } from "./aws/cloud.ts";
+export type { Image } from "./aws/images.ts";
+export type { Instance, InstanceState } from "./aws/instances.ts";
+export type { OpenPort } from "./aws/access.ts";
+export * from "./catalog/index.ts";
+export * from "./plan/index.ts";
+export * from "./bundle/index.ts";
+export { bake, type BakeOptions, type BakeResult } from "./bake/bake.ts";
+export type { SourceQuery } from "./bake/source.ts";
+export { launch, type Launched, type LaunchOptions } from "./launch/launch.ts";
+export { findImage, type Choice } from "./launch/choose-image.ts";
+export { applyToMachine, type ApplyOptions } from "./launch/apply.ts";
+export { ownMachines, terminateMachines, withOutcomes, type MachineStatus } from "./launch/machines.ts";
+export type { UpdateOutcome } from "./launch/outcome.ts";
+export { cleanup, type CleanupOptions, type Removal } from "./cleanup/cleanup.ts";
+export { Machine, type ConnectOptions } from "./machine/machine.ts";
+export type { SshTarget } from "./machine/target.ts";
