@@ -6,6 +6,7 @@ const slow = ["test/phases/**/*.test.ts", "test/e2e/**/*.test.ts", "test/**/*.ma
 
 export default defineConfig({
   test: {
+    globalSetup: ["test/support/build.ts"],
     projects: [
       {
         test: {

@@ -1,13 +1,16 @@
-// Bundles the program into dist/. One bundle with split chunks, because loading hundreds of small files from
-// node_modules is what makes a command line slow to start: each verb loads only the chunks that it needs.
+// Bundles the program into dist/ (or the directory that is given). One bundle with split chunks, because loading
+// hundreds of small files from node_modules is what makes a command line slow to start: each verb loads only the
+// chunks that it needs.
 import { build } from "esbuild";
 import { chmodSync, rmSync } from "node:fs";
+import { join } from "node:path";
 
-rmSync("dist", { recursive: true, force: true });
+const outdir = process.argv[2] ?? "dist";
 
+rmSync(outdir, { recursive: true, force: true });
 await build({
   entryPoints: ["src/cli.ts", "src/index.ts", "src/local/imds-main.ts"],
-  outdir: "dist",
+  outdir,
   entryNames: "[name]",
   chunkNames: "chunks/[name]-[hash]",
   bundle: true,
@@ -28,4 +31,4 @@ await build({
   },
   logLevel: "warning",
 });
-chmodSync("dist/cli.js", 0o755);
+chmodSync(join(outdir, "cli.js"), 0o755);

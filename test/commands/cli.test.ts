@@ -1,0 +1,146 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { verbs } from "../../src/commands/verbs.ts";
+import { bakeAmi, type CliResult } from "../support/cli.ts";
+
+let project: string;
+const run = (...args: string[]): Promise<CliResult> =>
+  bakeAmi(args, { cwd: project, env: { BAKE_AMI_DATA_DIR: join(project, "data") } });
+
+function writeService(name: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(project, "services", name, path);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, text);
+    if (path.endsWith(".sh")) chmodSync(file, 0o755);
+  }
+}
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), "bake-ami-cli-"));
+  writeService("app", {
+    "service.yaml":
+      "description: the app\nrequires: [nginx]\nparameters:\n  port: {default: 8080, description: listens here}\n",
+    "init/10-install.sh": "#!/bin/sh\ntrue\n",
+  });
+});
+afterAll(() => {
+  rmSync(project, { recursive: true, force: true });
+});
+
+describe("help", () => {
+  test("shows every verb that there is, and their options", async () => {
+    const { status, stdout } = await run("--help");
+    expect(status).toBe(0);
+    for (const verb of [
+      "bake",
+      "plan",
+      "services",
+      "new",
+      "launch",
+      "apply",
+      "ls",
+      "logs",
+      "ssh",
+      "terminate",
+      "cleanup",
+      "doctor",
+      "local",
+    ]) {
+      expect(stdout).toContain(`bake-ami ${verb}`);
+      expect(verbs).toContain(verb);
+    }
+    for (const option of ["--local", "--json", "--quiet", "--debug", "--region", "--profile"]) {
+      expect(stdout).toContain(option);
+    }
+  });
+});
+
+describe("bad input starts nothing and ends with 2", () => {
+  test.each<[string[], RegExp]>([
+    [[], /Not enough non-option arguments/],
+    [["plan", "ngnix"], /there is no service .*ngnix.*[\s\S]*did you mean "nginx"/i],
+    [["ngnix", "--local"], /did you mean "nginx"/],
+    [["plan", "app", "--param", "port=1"], /not of the form service.parameter=value/],
+    [["plan", "app", "--param", "app.prot=1"], /prot[\s\S]*did you mean "port"/],
+    [["plan", "app", "--no-such-option"], /Unknown argument/i],
+    [["bake", "app", "--max-bake-time", "soon"], /--max-bake-time soon is no duration/],
+    [["launch", "app", "--open", "http", "--local"], /--open http is no port number/],
+    [["launch", "app", "--count", "0", "--local"], /--count 0 is no number of machines/],
+    [["apply", "app", "--host", "user@"], /--host user@ is no address/],
+    [
+      [
+        "apply",
+        "app",
+        "--host",
+        "a@nowhere.invalid",
+        "--identity",
+        "/no/such/key",
+        "--host-key",
+        "ssh-ed25519 AAAA",
+      ],
+      /cannot read the key file \/no\/such\/key/,
+    ],
+    [["new", "Bad Name"], /Bad Name/],
+    [["new", "launch"], /launch/],
+  ])("%j", async (args, message) => {
+    const result = await run(...args);
+    expect(result.stderr).toMatch(message);
+    expect(result.stderr).not.toMatch(/^\s+at /m);
+    expect(result.stdout).toBe("");
+    expect(result.status).toBe(2);
+  });
+
+  test("--debug shows the stack, and --json the error as the last line", async () => {
+    expect((await run("plan", "ngnix", "--debug")).stderr).toMatch(/^\s+at /m);
+    const { stdout } = await run("plan", "ngnix", "--json");
+    const last: unknown = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+    expect(last).toMatchObject({ type: "error", error: { kind: "usage" } });
+  });
+
+  test("a broken catalog is shown whole, with places and hints", async () => {
+    const broken = mkdtempSync(join(tmpdir(), "bake-ami-broken-"));
+    mkdirSync(join(broken, "services", "a", "init"), { recursive: true });
+    writeFileSync(join(broken, "services", "a", "service.yaml"), "requirs: [b]\nrequires: [nosuch]\n");
+    writeFileSync(join(broken, "services", "a", "init", "10.sh"), "true\n");
+    const result = await bakeAmi(["plan", "a"], { cwd: broken });
+    rmSync(broken, { recursive: true });
+    expect(result.status).toBe(2);
+    expect(result.stderr).toMatch(/service\.yaml:1[\s\S]*requirs[\s\S]*requires/);
+    expect(result.stderr).toMatch(/service\.yaml:2[\s\S]*nosuch/);
+    expect(result.stderr).toMatch(/10\.sh/);
+  });
+});
+
+describe("plan", () => {
+  test("shows order, reasons, packages and steps", async () => {
+    const { status, stdout } = await run("plan", "app");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/nginx[\s\S]*app/);
+    expect(stdout).toContain("10-install.sh");
+  });
+  test("--json is a versioned value", async () => {
+    const { stdout } = await run("plan", "app", "--json", "--param", "app.port=9");
+    const plan: unknown = JSON.parse(stdout);
+    expect(plan).toMatchObject({ version: 1 });
+    expect(stdout).toContain('"9"');
+  });
+});
+
+test("services lists the project's own and the built-in ones", async () => {
+  const { stdout } = await run("services");
+  expect(stdout).toMatch(/^app +the app \(requires nginx\)$/m);
+  expect(stdout).toMatch(/^hello-web .*built in/m);
+});
+
+test("new makes a service that plans at once", async () => {
+  const made = await run("new", "fresh");
+  expect(made.status).toBe(0);
+  expect(made.stdout.trim()).toBe(join(project, "services", "fresh"));
+  expect((await run("plan", "fresh")).status).toBe(0);
+  const again = await run("new", "fresh");
+  expect(again.status).toBe(2);
+  expect(again.stderr).toContain("fresh");
+});
