@@ -1,0 +1,133 @@
+import { messageOf, BakeError } from "../base/errors.ts";
+import { dryRunSucceeded, type Context } from "./actions/action.ts";
+import { failureReply, runAction, serviceFor, type Reply } from "./api.ts";
+import type { Engine } from "./engine/engine.ts";
+import { Supervisor } from "./engine/supervisor.ts";
+import { ApiError } from "./protocol/errors.ts";
+import { parseQuery, type QueryNode } from "./protocol/query.ts";
+import { Store } from "./state/store.ts";
+import type { State } from "./state/schema.ts";
+
+/** One HTTP request, however it came here. */
+export interface LocalRequest {
+  readonly method: string;
+  readonly path: string;
+  /** The part behind the question mark, without it. */
+  readonly query: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface LocalResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** One call of the API, as someone sees it who stands between the client and the cloud. */
+export interface Call {
+  readonly service: string;
+  readonly action: string;
+  readonly query: Readonly<Record<string, QueryNode>>;
+}
+
+/**
+ * Stands between the client and the cloud: may refuse a call (by an {@link ApiError}), delay it, carry it out and lose
+ * the reply, or change the reply. This is where misbehaviour on demand goes.
+ */
+export type Interceptor = (call: Call, carryOut: () => Promise<Reply>) => Promise<Reply>;
+
+export interface LocalCloudOptions {
+  /** Where the cloud keeps its state. */
+  readonly directory: string;
+  /** What machines run on; the first is for new instances. */
+  readonly engines: readonly Engine[];
+  readonly intercept?: Interceptor;
+  /** The cloud's clock, in milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** An EC2-compatible cloud on this computer. */
+export class LocalCloud {
+  readonly directory: string;
+  readonly #store: Store;
+  readonly #machines: Supervisor;
+  readonly #intercept: Interceptor;
+  readonly #now: () => number;
+
+  constructor(options: LocalCloudOptions) {
+    this.directory = options.directory;
+    this.#store = new Store(options.directory);
+    this.#now = options.now ?? Date.now;
+    this.#machines = new Supervisor(this.#store, options.engines, this.#now, new AbortController().signal);
+    this.#intercept = options.intercept ?? (async (_, carryOut) => await carryOut());
+  }
+
+  /**
+   * Answers one request.
+   * @throws BakeError for what is no matter of the API, such as a missing QEMU or a damaged state file
+   */
+  async handle(request: LocalRequest): Promise<LocalResponse> {
+    const reply = await this.#reply(request);
+    return {
+      status: reply.status,
+      headers: { "content-type": "text/xml;charset=UTF-8", "x-amzn-requestid": reply.requestId },
+      body: reply.body,
+    };
+  }
+
+  async #reply(request: LocalRequest): Promise<Reply> {
+    let query: Readonly<Record<string, QueryNode>> = {};
+    try {
+      if (request.path !== "/") throw new ApiError("InvalidAction", `Nothing is at ${request.path}`, 404);
+      query = parseQuery([request.query, request.body]);
+      const service = serviceFor(query);
+      const call = { service: service.name, action: nameOf(query), query };
+      const region = regionOf(request);
+      return await this.#intercept(call, async () => {
+        // In here so that an interceptor sees errors as the replies that they are.
+        try {
+          return await runAction(service, query, (dryRun) => this.#context(region, dryRun));
+        } catch (error) {
+          if (error instanceof ApiError) return failureReply(service, error);
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (error instanceof ApiError) return failureReply(serviceFor(query), error);
+      if (error instanceof BakeError) throw error;
+      throw new BakeError("failed", `the local cloud failed: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  #context(region: string, dryRun: boolean): Context {
+    const machines = this.#machines;
+    return {
+      region,
+      now: this.#now,
+      machines,
+      read: async () => await machines.reconciled(),
+      change: async <T>(work: (draft: State) => T | Promise<T>): Promise<T> => {
+        await machines.reconciled();
+        return await machines.change(async (draft) => {
+          const result = await work(draft);
+          if (dryRun) throw dryRunSucceeded();
+          return result;
+        });
+      },
+    };
+  }
+}
+
+function nameOf(query: Readonly<Record<string, QueryNode>>): string {
+  const { Action: name } = query;
+  return typeof name === "string" ? name : "";
+}
+
+/** The Region is in the scope of the signature, else in the host name. */
+function regionOf({ headers }: LocalRequest): string {
+  const scope = /Credential=[^/,]+\/\d{8}\/([a-z0-9-]+)\//.exec(headers["authorization"] ?? "")?.[1];
+  const host = /^(?:ec2|sts)\.([a-z0-9-]+)\./.exec(headers["host"] ?? "")?.[1];
+  return scope ?? host ?? "local";
+}

@@ -1,0 +1,110 @@
+import type { InstanceView } from "./instance-view.ts";
+
+/** A document, or a directory of them. */
+export type Node = string | Buffer | ReadonlyMap<string, Node>;
+
+type Entries = readonly (readonly [name: string, node: Node | undefined])[];
+
+/** Everything that the metadata service has to show of an instance, below the version. */
+export function metadataTree(it: InstanceView): ReadonlyMap<string, Node> {
+  return directory([
+    ["dynamic", directory([["instance-identity", directory([["document", identityDocument(it)]])]])],
+    ["meta-data", metaData(it)],
+    ["user-data", it.userData === undefined ? undefined : Buffer.from(it.userData, "base64")],
+  ]);
+}
+
+function metaData(it: InstanceView): Node {
+  const host = `ip-${it.privateAddress.replaceAll(".", "-")}.${it.region}.compute.internal`;
+  const groups = it.groups.map(({ name }) => name).join("\n");
+  return directory([
+    ["ami-id", it.imageId],
+    ["ami-launch-index", String(it.launchIndex)],
+    ["ami-manifest-path", "(unknown)"],
+    [
+      "block-device-mapping",
+      directory([
+        ["ami", it.rootDevice],
+        ["root", it.rootDevice],
+      ]),
+    ],
+    ["hostname", host],
+    ["instance-action", "none"],
+    ["instance-id", it.id],
+    ["instance-life-cycle", "on-demand"],
+    ["instance-type", it.type],
+    ["local-hostname", host],
+    ["local-ipv4", it.privateAddress],
+    ["mac", it.mac],
+    ["network", directory([["interfaces", directory([["macs", networkInterface(it, host)]])]])],
+    [
+      "placement",
+      directory([
+        ["availability-zone", it.zone],
+        ["region", it.region],
+      ]),
+    ],
+    ["profile", "default-hvm"],
+    ["public-hostname", it.publicAddress],
+    ["public-ipv4", it.publicAddress],
+    ["public-keys", it.key === undefined ? undefined : publicKeys(it.key)],
+    ["reservation-id", it.reservationId],
+    ["security-groups", groups],
+    [
+      "services",
+      directory([
+        ["domain", "amazonaws.com"],
+        ["partition", "aws"],
+      ]),
+    ],
+    ["tags", it.metadata.tags ? directory([["instance", directory(Object.entries(it.tags))]]) : undefined],
+  ]);
+}
+
+/** The listing names each key, but the way to it is its number. */
+function publicKeys(key: NonNullable<InstanceView["key"]>): Node {
+  return new Map([[`0=${key.name}`, directory([["openssh-key", `${key.publicKey} ${key.name}`]])]]);
+}
+
+function networkInterface(it: InstanceView, host: string): Node {
+  const documents: Entries = [
+    ["device-number", "0"],
+    ["interface-id", it.id.replace(/^i-/, "eni-")],
+    ["local-hostname", host],
+    ["local-ipv4s", it.privateAddress],
+    ["mac", it.mac],
+    ["owner-id", "000000000000"],
+    ["public-hostname", it.publicAddress],
+    ["public-ipv4s", it.publicAddress],
+    ["security-group-ids", it.groups.map(({ id }) => id).join("\n")],
+    ["security-groups", it.groups.map(({ name }) => name).join("\n")],
+    ["subnet-id", it.subnetId],
+    ["subnet-ipv4-cidr-block", "169.254.0.0/16"],
+    ["vpc-ipv4-cidr-block", "169.254.0.0/16"],
+  ];
+  return directory([[it.mac, directory(documents)]]);
+}
+
+function identityDocument(it: InstanceView): string {
+  return JSON.stringify(
+    {
+      accountId: "000000000000",
+      architecture: it.architecture,
+      availabilityZone: it.zone,
+      imageId: it.imageId,
+      instanceId: it.id,
+      instanceType: it.type,
+      pendingTime: new Date(it.launchedAt).toISOString().replace(/\.\d+Z$/, "Z"),
+      privateIp: it.privateAddress,
+      region: it.region,
+      version: "2017-09-30",
+    },
+    undefined,
+    2,
+  );
+}
+
+function directory(entries: Entries): ReadonlyMap<string, Node> {
+  const present = entries.flatMap(([name, node]) => (node === undefined ? [] : [[name, node] as const]));
+  return new Map(present);
+}
