@@ -1,0 +1,37 @@
+# shellcheck shell=sh disable=SC2154 # phase, run and the paths are drive's
+# What is known about a phase run beyond the journal: outcome file, console line, log file. Sourced by drive.
+
+# The words of its argument as a,b,c, or - for none; the result is in $commas, so that no process is spent.
+commas() {
+    commas=
+    for word in $1; do commas="${commas:+$commas,}$word"; done
+    commas=${commas:--}
+}
+
+# write_outcome STATE [FURTHER-LINE...]
+write_outcome() {
+    outcome_state=$1
+    shift
+    printf '%s\n' "state=$outcome_state" "phase=$phase" "run=$run" "boot=$boot" "pid=$$" "$@" \
+        >"$state/outcome/$phase.new"
+    mv -f "$state/outcome/$phase.new" "$state/outcome/$phase"
+}
+
+# Who launched this machine may see its console without any right to log in.
+tell_console() {
+    { echo "bake-ami: $1" >/dev/console; } 2>/dev/null || :
+}
+
+# One file for each run, for whoever ships logs; the newest 20 of a phase stay.
+write_log() {
+    journalctl --sync || :
+    journalctl --quiet --all --utc --output=with-unit --since="@$started" \
+        --identifier=bake-ami --identifier=bake-ami-step >"$logs/$phase-$started_utc-$run.log" || :
+    set +f
+    set -- "$logs/$phase"-*.log
+    set -f
+    while [ $# -gt 20 ]; do
+        rm -f "$1"
+        shift
+    done
+}

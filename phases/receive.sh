@@ -1,0 +1,33 @@
+#!/bin/sh
+# Takes a bundle from standard input and makes it the current one. Its text is sent as a command, so it stands alone:
+#   sh -c "$(cat receive.sh)" receive DIGEST <bundle.tar.gz
+set -eu
+umask 022
+digest=$1
+bundles=/opt/bake-ami/bundles
+case $digest in
+'' | *[!0-9a-f]*)
+    echo "not a bundle digest: $digest" >&2
+    exit 2
+    ;;
+esac
+if [ -d "$bundles/$digest" ]; then
+    cat >/dev/null
+else
+    mkdir -p "$bundles"
+    new=$bundles/.new.$$
+    trap 'rm -rf "$new"' EXIT
+    trap 'exit 1' HUP INT TERM
+    mkdir "$new"
+    tar -xzmf - --no-same-owner -C "$new"
+    read -r found <"$new/digest"
+    if [ "$found" != "$digest" ]; then
+        echo "the bundle is $found, not $digest" >&2
+        exit 1
+    fi
+    # Another upload of the same bundle may have been quicker.
+    [ -d "$bundles/$digest" ] || mv -T "$new" "$bundles/$digest"
+    rm -rf "$new"
+    trap - EXIT
+fi
+exec /bin/sh "$bundles/$digest/bin/install" "$digest"

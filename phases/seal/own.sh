@@ -1,0 +1,16 @@
+# shellcheck shell=sh
+# What bake-ami needed for the bake. Its services, the marks of finished inits and the metadata address stay: they are
+# what the image is. Patterns for bin/seal.
+
+# shellcheck disable=SC2154 # the paths are the seal's
+clear_directory "$logs" "$state/outcome" "$state/reboot" "$runtime/requests" "$runtime/results"
+# shellcheck disable=SC2154
+remove "$state/builder" "$state/*.new" "$home/current.new" "$home/bundles/.new.*" "$runtime/launch-services" \
+    "$runtime/packages" '/run/systemd/system/bake-ami-*.target'
+# All bundles but the one in use.
+set +f
+# shellcheck disable=SC2154
+for old in "$home"/bundles/*; do
+    if [ "$old" != "$bundle" ]; then remove "$old"; fi
+done
+set -f
