@@ -19,15 +19,18 @@ await build({
   platform: "node",
   target: "node20.19",
   minifySyntax: true,
-  minifyWhitespace: true,
   sourcemap: "linked",
   sourcesContent: false,
   // Optional native parts of ssh2; without them it uses Node's own ciphers.
   external: ["cpu-features", "./crypto/build/Release/sshcrypto.node"],
   loader: { ".node": "empty" },
-  // CommonJS dependencies call require() for Node's own modules.
+  // What CommonJS dependencies expect to find.
   banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    js: [
+      'import { createRequire as __createRequire } from "node:module";',
+      "const require = __createRequire(import.meta.url);",
+      "globalThis.__dirname ??= import.meta.dirname;",
+    ].join("\n"),
   },
   logLevel: "warning",
 });

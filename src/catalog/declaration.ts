@@ -1,8 +1,14 @@
 import { issuesInWords } from "./issues.ts";
-import { byText, environmentName, reservedParameterNames, serviceNamePattern } from "./names.ts";
+import {
+  byText,
+  environmentName,
+  parameterNamePattern,
+  reservedParameterNames,
+  serviceNamePattern,
+} from "./names.ts";
 import { secondsOf, serviceSchema, type Declaration } from "./schema.ts";
 import type { PackageManager, Parameter, Service, Unit } from "./service.ts";
-import { readYaml, type YamlPath, type YamlProblem, type YamlText } from "./yaml.ts";
+import { at, readYaml, type YamlPath, type YamlProblem, type YamlText } from "./yaml.ts";
 
 /** What a service file declares, in the form that the rest of the program uses. */
 export type Declared = Pick<
@@ -37,8 +43,8 @@ export function parseDeclaration(bytes: Uint8Array | undefined): DeclarationResu
     problems.push({ line: yaml.lineOf(path), message, hint });
   };
   const declaration = validate(yaml, tell);
-  checkRepetition(yaml.value, declaration, tell);
-  checkParameters(declaration, tell);
+  checkRepetition(yaml.value, tell);
+  checkParameters(yaml.value, tell);
   return {
     declared: asDeclared(declaration, yaml),
     problems,
@@ -69,42 +75,44 @@ function validate(yaml: YamlText, tell: Tell): Declaration {
   return { ...declaration, requires: writtenRequirements(value).filter((name) => name !== undefined) };
 }
 
+// What follows looks at the value as it is written, so that one flaw does not hide another, and so that positions
+// are those in the file.
+
 /** The list under `requires`, with undefined for what is no service name; empty when it is no list. */
 function writtenRequirements(value: unknown): (string | undefined)[] {
-  const list: unknown =
-    typeof value === "object" && value !== null && "requires" in value ? value.requires : undefined;
-  if (!Array.isArray(list)) return [];
-  return list.map((name) => (typeof name === "string" && serviceNamePattern.test(name) ? name : undefined));
+  return namesAt(value, ["requires"]).map((name) =>
+    name !== undefined && serviceNamePattern.test(name) ? name : undefined,
+  );
 }
 
-function checkRepetition(value: unknown, declaration: Declaration, tell: Tell): void {
-  const { packages } = declaration;
-  const lists: readonly (readonly [YamlPath, readonly (string | undefined)[]])[] = [
-    [["requires"], writtenRequirements(value)],
-    ...(Array.isArray(packages)
-      ? [[["packages"], packages] as const]
-      : ([
-          [["packages", "dnf"], packages.dnf],
-          [["packages", "apt"], packages.apt],
-        ] as const)),
-    [["units"], declaration.units.map(unitNameOf)],
-  ];
-  for (const [path, names] of lists) {
+const listsOfNames: readonly YamlPath[] = [
+  ["requires"],
+  ["packages"],
+  ["packages", "dnf"],
+  ["packages", "apt"],
+  ["units"],
+];
+
+function checkRepetition(value: unknown, tell: Tell): void {
+  for (const path of listsOfNames) {
     const seen = new Set<string>();
-    for (const [index, name] of names.entries()) {
+    for (const [index, name] of namesAt(value, path).entries()) {
       if (name === undefined) continue;
-      if (seen.has(name)) tell([...path, index], `${path.join(".")}: ${name} stands there twice`, "keep one");
+      if (seen.has(name)) tell([...path, index], `${path.join(".")}: ${name} is listed twice`, "keep one");
       seen.add(name);
     }
   }
 }
 
-function checkParameters(declaration: Declaration, tell: Tell): void {
+function checkParameters(value: unknown, tell: Tell): void {
+  const parameters = at(value, ["parameters"]);
+  if (typeof parameters !== "object" || parameters === null || Array.isArray(parameters)) return;
   const byVariable = new Map<string, string>();
-  for (const name of Object.keys(declaration.parameters)) {
+  for (const name of Object.keys(parameters)) {
+    if (!parameterNamePattern.test(name)) continue;
     const variable = environmentName(name);
     const path = ["parameters", name];
-    if (reservedParameterNames.map(environmentName).includes(variable)) {
+    if (reservedParameterNames.some((reserved) => environmentName(reserved) === variable)) {
       tell(
         path,
         `the parameter ${name} would hide ${variable}, which every step gets`,
@@ -116,7 +124,22 @@ function checkParameters(declaration: Declaration, tell: Tell): void {
       tell(path, `the parameters ${other} and ${name} would both be ${variable}`, "rename one of them");
     }
     byVariable.set(variable, name);
+    const standard = at(value, [...path, "default"]);
+    if (typeof standard === "string" && standard.includes("\0")) {
+      const message = `the default of ${name} contains a NUL character`;
+      tell([...path, "default"], message, "no environment variable can hold one");
+    }
   }
+}
+
+/** The names in a list of names, or of mappings with a name; undefined for anything else in it. */
+function namesAt(value: unknown, path: YamlPath): (string | undefined)[] {
+  const list = at(value, path);
+  if (!Array.isArray(list)) return [];
+  return list.map((entry: unknown) => {
+    const name = typeof entry === "object" ? at(entry, ["name"]) : entry;
+    return typeof name === "string" ? name : undefined;
+  });
 }
 
 function asDeclared(declaration: Declaration, yaml: YamlText | undefined): Declared {
@@ -151,10 +174,6 @@ function asDeclared(declaration: Declaration, yaml: YamlText | undefined): Decla
     timeoutSeconds: secondsOf(declaration.timeout),
     retries: declaration.retries,
   };
-}
-
-function unitNameOf(unit: Declaration["units"][number]): string {
-  return typeof unit === "string" ? unit : unit.name;
 }
 
 function unique(names: readonly string[]): string[] {

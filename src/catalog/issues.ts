@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { didYouMean } from "../base/nearest.ts";
 import { serviceSchema } from "./schema.ts";
-import type { YamlPath } from "./yaml.ts";
+import { at, type YamlPath } from "./yaml.ts";
 
 /** What the schema has against a value, in words. */
 export interface Issue {
@@ -51,9 +51,11 @@ function tell(issue: RawIssue, value: unknown): Issue[] {
   }
   const key = issue.path.at(-1);
   const expected = issue.code === "invalid_key" ? keySchemas(issue.path) : candidates;
-  const meta = expected.map((schema) => z.globalRegistry.get(schema)).find((found) => found?.title);
-  const given =
-    issue.code === "invalid_key" ? JSON.stringify(String(key)) : shown(valueAt(value, issue.path));
+  const titled = expected.map((schema) => z.globalRegistry.get(schema)).filter((meta) => meta?.title);
+  // A value of the wrong kind is told all that would do; one of a right kind what its own kind asks for.
+  const isKindWrong = issue.code === "invalid_type" || issue.code === "invalid_union";
+  const meta = titled.at(isKindWrong ? 0 : -1);
+  const given = issue.code === "invalid_key" ? JSON.stringify(String(key)) : shown(at(value, issue.path));
   const title = meta?.title ?? "another value";
   const where = issue.path.length === 0 ? "the file" : place(issue.path);
   const examples = meta?.["examples"];
@@ -95,7 +97,7 @@ function child(schema: Schema, segment: PropertyKey): Schema | undefined {
     const shape: Readonly<Record<string, Schema>> = schema.shape;
     return shape[String(segment)];
   }
-  if (schema instanceof z.ZodArray) return schema.def.element;
+  if (schema instanceof z.ZodArray) return typeof segment === "number" ? schema.def.element : undefined;
   if (schema instanceof z.ZodRecord) return schema.def.valueType;
   return undefined;
 }
@@ -108,15 +110,6 @@ function keySchemas(path: YamlPath): Schema[] {
 
 function keysOf(schema: Schema): string[] {
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-}
-
-function valueAt(value: unknown, path: YamlPath): unknown {
-  let here = value;
-  for (const segment of path) {
-    if (typeof here !== "object" || here === null) return undefined;
-    here = Object.getOwnPropertyDescriptor(here, segment)?.value;
-  }
-  return here;
 }
 
 /** A path as a person would write it: `parameters.port.default`, `requires[0]`. */
@@ -132,7 +125,7 @@ function shown(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a mapping";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -75,13 +75,10 @@ const parameterName = z.string().max(64).regex(parameterNamePattern).meta({
 
 const parameter = z
   .strictObject({
-    default: z
-      .union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()])
-      .optional()
-      .meta({
-        title: "a text, a number, or true or false",
-        description: "The value when nobody sets another. Leave the key out for a parameter without a value.",
-      }),
+    default: z.union([z.string(), z.number(), z.boolean()]).optional().meta({
+      title: "a text, a number, or true or false",
+      description: "The value when nobody sets another. Leave the key out for a parameter without a value.",
+    }),
     description: z.string().optional().meta({ title: "a text", description: "What it is for." }),
   })
   .meta({
@@ -161,7 +158,11 @@ export const serviceSchema = z
         examples: [2],
       }),
   })
-  .meta({ title: "a mapping of keys to values", description: "A bake-ami service (service.yaml)." });
+  .meta({
+    title: "a mapping of keys to values",
+    description: "What a bake-ami service declares.",
+    examples: [{ description: "nginx web server" }],
+  });
 
 /** A service file that passed the checks, with defaults filled in. */
 export type Declaration = z.output<typeof serviceSchema>;

@@ -43,7 +43,7 @@ export function stepsIn(tree: Tree, directory: string): StepsResult {
         .map((path) => ({
           path,
           message: "a directory among the steps",
-          hint: `steps are the files right in ${directory}/; keep what they use in files/`,
+          hint: `steps are the files right in ${directory}/; keep what they use elsewhere`,
         })),
     ],
   };
@@ -65,7 +65,7 @@ export function checkStep(tree: Tree, file: TreeFile): TreeProblem[] {
   }
   if (!file.executable) {
     const command = shellCommand(["chmod", "+x", `${tree.shownAs}/${path}`]);
-    tell("a step without the run bit", `${command}, or move it to files/ if it is no step`);
+    tell("a step without the run bit", `${command}, or move it elsewhere if it is no step`);
   }
   // A compiled program needs none.
   if (!file.head.startsWith("\x7fELF")) checkShebang(file.head, tell);

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Alias,
+  type Document,
+} from "yaml";
 import { messageOf } from "../base/errors.ts";
 import { parsePlainYaml } from "./plain-yaml.ts";
 
@@ -44,7 +55,7 @@ export function readYaml(
     yaml: {
       value: plain.value,
       lineOf: (path) => found().lineOf(path),
-      textOf: (path) => plainTextOf(plain.value, path),
+      textOf: (path) => plainTextOf(at(plain.value, path)),
     },
   };
 }
@@ -73,32 +84,57 @@ function readFully(
     if (!problems.has(line)) problems.set(line, { line, ...inPlainWords(code, message) });
   }
   if (problems.size > 0) return { problems: [...problems.values()] };
+  const loose = aliasWithoutAnchor(document);
+  if (loose !== undefined) {
+    const message = `malformed YAML: *${loose.source} stands for nothing`;
+    const hint = `put &${loose.source} before the value that it stands for, further up`;
+    return { problems: [{ line: lines.linePos(loose.range?.[0] ?? 0).line, message, hint }] };
+  }
   try {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     return { yaml: { ...placesIn(parsed), value } };
   } catch (error) {
-    // An alias without its anchor, or aliases that multiply without end.
-    return {
-      problems: [{ line: undefined, message: `malformed YAML: ${messageOf(error)}`, hint: undefined }],
-    };
+    // Aliases that multiply without end.
+    const message = `malformed YAML: ${messageOf(error)}`;
+    return { problems: [{ line: undefined, message, hint: undefined }] };
   }
+}
+
+function aliasWithoutAnchor(document: Document.Parsed): Alias | undefined {
+  let found: Alias | undefined;
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined;
+      found = alias;
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 function inPlainWords(code: string, message: string): Pick<YamlProblem, "message" | "hint"> {
   switch (code) {
     case "DUPLICATE_KEY":
-      return { message: "malformed YAML: this key stands twice in one mapping", hint: "keep one of them" };
+      return { message: "malformed YAML: the same key twice in one mapping", hint: "keep one of them" };
     case "TAB_AS_INDENT":
       return { message: "malformed YAML: a tab in the indentation", hint: "indent with spaces" };
     case "MULTIPLE_DOCS":
       return {
-        message: "more than one YAML document",
-        hint: "a service file is one document: remove the --- lines",
+        message: "malformed YAML: more than one document",
+        hint: "a service file is one: remove the --- line",
       };
     case "TAG_RESOLVE_FAILED":
-      return { message, hint: "service files need no tags: remove the ! word" };
+      return { message: `malformed YAML: ${message}`, hint: "remove the word with the exclamation mark" };
+    case "BLOCK_AS_IMPLICIT_KEY":
+      return {
+        message: `malformed YAML: ${message}`,
+        hint: "mend the indentation, or put quotes around a text that contains a colon",
+      };
     default:
-      return { message: `malformed YAML: ${message}`, hint: undefined };
+      return {
+        message: `malformed YAML: ${message}`,
+        hint: message.startsWith("Flow ") ? "close the bracket that was opened further up" : undefined,
+      };
   }
 }
 
@@ -135,14 +171,20 @@ function findIn(document: Document.Parsed, path: YamlPath): { node: unknown; pla
   return { node, place };
 }
 
-function plainTextOf(value: unknown, path: YamlPath): string | undefined {
+/** What stands at a path in a plain value; undefined where it leads nowhere. */
+export function at(value: unknown, path: YamlPath): unknown {
   let here = value;
   for (const segment of path) {
     if (typeof here !== "object" || here === null) return undefined;
     here = Object.getOwnPropertyDescriptor(here, segment)?.value;
   }
+  return here;
+}
+
+function plainTextOf(value: unknown): string | undefined {
+  if (typeof value === "object") return undefined;
   // The plain reader lets only such numbers through as are written the way they print.
-  return typeof here === "string" ? here : JSON.stringify(here);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function firstBadLine(bytes: Uint8Array): number {
