@@ -1,51 +1,12 @@
-import { createServer, connect, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BakeError } from "../../src/base/errors.ts";
 import { newKeyPair } from "../../src/machine/keys.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import type { SshTarget } from "../../src/machine/target.ts";
+import { Forwarder } from "../support/forwarder.ts";
 import { bootMachine, freePort, noTestMachines, type TestMachine } from "../support/nspawn.ts";
 
 const never = new AbortController().signal;
-
-/** A TCP forwarder whose connections can be cut. */
-class Forwarder implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  static async open(from: number, to: number): Promise<Forwarder> {
-    const server = createServer();
-    const forwarder = new Forwarder(server);
-    server.on("connection", (near) => {
-      const far = connect(to, "127.0.0.1");
-      for (const socket of [near, far]) {
-        forwarder.#sockets.add(socket);
-        socket.on("error", () => undefined);
-        socket.on("close", () => {
-          forwarder.#sockets.delete(socket);
-          near.destroy();
-          far.destroy();
-        });
-      }
-      near.pipe(far).pipe(near);
-    });
-    await new Promise<void>((resolve) => server.listen(from, "127.0.0.1", resolve));
-    return forwarder;
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
 
 describe.skipIf(noTestMachines !== undefined)(`SSH to a real machine ${noTestMachines ?? ""}`, () => {
   let host: TestMachine;

@@ -1,0 +1,122 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bakeAmi, type CliOptions, type CliResult } from "../support/cli.ts";
+import { Forwarder } from "../support/forwarder.ts";
+import { bootMachine, freePort, noTestMachines, type TestMachine } from "../support/nspawn.ts";
+import { Project } from "../support/project.ts";
+
+describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestMachines ?? ""}`, () => {
+  let host: TestMachine;
+  let project: Project;
+  let identity: string;
+
+  beforeAll(async () => {
+    host = await bootMachine();
+    project = new Project({
+      "services/slow/init/10-count.sh": "#!/bin/sh\nfor i in 1 2 3 4 5 6; do echo slow $i; sleep 0.5; done\n",
+      "services/app/service.yaml": "requires: [slow]\nparameters: {greeting: {default: hello}}\n",
+      "services/app/init/10-once.sh": '#!/bin/sh\necho "init $BAKE_GREETING" >>/root/app\n',
+      "services/app/update/10-again.sh": "#!/bin/sh\necho update >>/root/app\n",
+      "services/broken/init/10-fail.sh": "#!/bin/sh\necho about to fail\necho the reason >&2\nexit 3\n",
+      "services/after/service.yaml": "requires: [broken]\n",
+      "services/after/init/10.sh": "#!/bin/sh\ntrue\n",
+      "services/long/init/10-sleep.sh": "#!/bin/sh\necho asleep\nexec sleep 300\n",
+    });
+    identity = join(project.directory, "key");
+    writeFileSync(identity, host.loginKey.privateKey.reveal(), { mode: 0o600 });
+  });
+  afterAll(async () => {
+    project[Symbol.dispose]();
+    await host[Symbol.asyncDispose]();
+  });
+
+  const apply = (
+    args: readonly string[],
+    port = host.sshPort,
+    onLine?: NonNullable<CliOptions["onLine"]>,
+  ): Promise<CliResult> =>
+    bakeAmi(
+      [
+        "apply",
+        ...args,
+        ...[
+          "--host",
+          `admin@127.0.0.1:${port}`,
+          "--identity",
+          identity,
+          "--host-key",
+          host.hostKey.publicKey,
+        ],
+      ],
+      {
+        cwd: project.directory,
+        env: { BAKE_AMI_DATA_DIR: join(project.directory, "data") },
+        ...(onLine === undefined ? {} : { onLine }),
+      },
+    );
+
+  test("init and update; the next time only update", async () => {
+    const first = await apply(["app", "--param", "app.greeting=good day"]);
+    expect(first.stderr).toContain("init app done");
+    expect(first.stderr).toMatch(/where the time went/);
+    expect(first.status).toBe(0);
+    expect(await host.run("cat /root/app")).toBe("init good day\nupdate\n");
+    const second = await apply(["app", "--param", "app.greeting=good day"]);
+    expect(second.stderr).toContain("init app was done before");
+    expect(await host.run("cat /root/app")).toBe("init good day\nupdate\nupdate\n");
+  });
+
+  test("a connection cut in the middle of init: it goes on, and every line comes exactly once", async () => {
+    await host.run("rm -f /var/lib/bake-ami/init/slow@*");
+    const port = await freePort();
+    await using forwarder = await Forwarder.open(port, host.sshPort);
+    const result = await apply(["slow", "--json"], port, (line) => {
+      if (line.includes('"slow 2"') || line.includes('"slow 4"')) forwarder.cut();
+    });
+    expect(result.status).toBe(0);
+    const lines = result.stdout
+      .split("\n")
+      .filter((line) => line.includes('"type":"output"'))
+      .map((line) => /"line":"([^"]*)"/.exec(line)?.[1]);
+    expect(lines).toEqual([1, 2, 3, 4, 5, 6].map((n) => `slow ${n}`));
+    expect(result.stdout).toContain("connected again");
+  });
+
+  test("a failed step: service, step, status, last lines, and what was not started", async () => {
+    const result = await apply(["after"]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/init failed: step 10-fail.sh of broken ended with status 3/);
+    expect(result.stderr).toMatch(/its last lines:\n +about to fail\n +the reason/);
+    expect(result.stderr).toMatch(/not started because of that: after/);
+    const log = /the whole output: less (\S+)/.exec(result.stderr)?.[1];
+    expect(log).toBeDefined();
+    expect(readFileSync(log ?? "", "utf8")).toContain("broken | the reason");
+  });
+
+  test("Ctrl-C ends the phase on the machine too", async () => {
+    const result = await apply(["long", "--json"], host.sshPort, (line, child) => {
+      if (line.includes('"asleep"')) child.kill("SIGINT");
+    });
+    expect(result.status).toBe(130);
+    expect(await host.run("pgrep -f '[s]leep 300' || echo none")).toBe("none\n");
+  });
+
+  test("another machine at the address is refused", async () => {
+    const result = await bakeAmi(
+      [
+        "apply",
+        "app",
+        "--host",
+        `admin@127.0.0.1:${host.sshPort}`,
+        "--identity",
+        identity,
+        "--host-key",
+        host.loginKey.publicKey,
+      ],
+      { cwd: project.directory },
+    );
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/host key that is not the pinned one/);
+  });
+});
