@@ -84,5 +84,5 @@ export function logsCommand(user: string, follow: boolean): string {
 
 /** The command that ends whatever phase is running. */
 export function stopCommand(user: string): string {
-  return asRoot(user, ["systemctl", "stop", "bake-ami-*.service"]);
+  return asRoot(user, [`${programs}/stop`]);
 }
