@@ -1,7 +1,7 @@
-import { nearest } from "../base/nearest.ts";
 import type { Tree, TreeProblem } from "./read-tree.ts";
 import { placed, serviceFiles } from "./parse-service.ts";
 import { phases, type GlobalSteps, type Phase, type Problem, type Step } from "./service.ts";
+import { slipOf } from "./slip.ts";
 import { isNoStep, stepsIn, type StepsResult } from "./steps.ts";
 
 const sides = ["before", "after"] as const;
@@ -72,7 +72,7 @@ function misplaced(tree: Tree): TreeProblem[] {
 function misspelt(siblings: readonly string[]): TreeProblem[] {
   return siblings.flatMap((name) => {
     if (phases.some((phase) => phase === name)) return [];
-    const meant = nearest(name.toLowerCase(), phases);
+    const meant = slipOf(name, phases);
     return meant === undefined
       ? []
       : [{ path: name, message: `unknown phase ${name}/`, hint: `did you mean "${meant}"?` }];

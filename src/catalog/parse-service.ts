@@ -1,7 +1,7 @@
-import { nearest } from "../base/nearest.ts";
 import { parseDeclaration } from "./declaration.ts";
 import type { Tree, TreeProblem } from "./read-tree.ts";
 import { phases, type Phase, type Problem, type Service, type ServiceFile, type Step } from "./service.ts";
+import { slipOf } from "./slip.ts";
 import { checkStep, isLeftover, isNoStep, stepsIn, type StepsResult } from "./steps.ts";
 
 export const declarationFile = "service.yaml";
@@ -107,7 +107,7 @@ function misnamed(tree: Tree): TreeProblem[] {
       problems.push({ path, message: "a directory where a file is expected", hint: `make ${path} a file` });
       continue;
     }
-    const meant = nearest(path.toLowerCase(), knownDirectories);
+    const meant = slipOf(path, knownDirectories);
     if (meant === undefined) continue;
     const hint = `did you mean "${meant}"? Keep other things in files/`;
     problems.push({ path, message: `unknown directory ${path}/`, hint });
@@ -119,7 +119,7 @@ function misnamed(tree: Tree): TreeProblem[] {
       problems.push({ path, message: "a file where a directory is expected", hint });
       continue;
     }
-    const meant = nearest(path.toLowerCase(), knownFiles);
+    const meant = slipOf(path, knownFiles);
     if (meant === undefined) continue;
     const hint = `did you mean "${meant}"? Keep other things in files/`;
     problems.push({ path, message: `unknown file ${path}`, hint });

@@ -1,5 +1,5 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { systemCodeOf } from "../base/errors.ts";
 import { byText, serviceNamePattern } from "./names.ts";
 import { parseCatalog, type CatalogResult } from "./parse-catalog.ts";
@@ -72,9 +72,7 @@ export function readCatalog(options: CatalogOptions): CatalogResult {
     .map((name) => readService(builtIn, name, true));
 
   const phases = join(project, "phases");
-  // In bake-ami's own checkout that directory holds the programs for the machine.
-  const isOwnCheckout = isSameDirectory(project, dirname(builtIn));
-  const siblings = isOwnCheckout ? [] : list(phases);
+  const siblings = list(phases);
   const tree = { directory: phases, shownAs: show(phases), ignored: isIgnoredInPhases };
   return parseCatalog(
     {
