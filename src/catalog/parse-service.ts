@@ -26,11 +26,11 @@ export interface ParsedService {
 
 /** Whether an entry of a service directory is none of bake-ami's business. */
 export function isIgnoredInService(path: string): boolean {
-  const slash = path.lastIndexOf("/");
-  const name = path.slice(slash + 1);
+  const name = path.slice(path.lastIndexOf("/") + 1);
   // Hidden files may be content in files/ (.htaccess); elsewhere they belong to git or to an editor.
-  if (slash < 0) return name.startsWith(".") || isLeftover(name);
-  return phases.some((phase) => path.startsWith(`${phase}/`)) ? isNoStep(name) : isLeftover(name);
+  if (path.startsWith("files/")) return isLeftover(name);
+  if (phases.some((phase) => path.startsWith(`${phase}/`))) return isNoStep(name);
+  return name.startsWith(".") || isLeftover(name);
 }
 
 /** Checks a service's directory by itself: its file, its steps, its layout. */
