@@ -25,7 +25,7 @@ function ownerOf(options: GlobalOptions, cloud: Cloud): (signal: AbortSignal) =>
 
 async function openLocal(options: GlobalOptions, context: Context): Promise<Endpoint> {
   const { openLocalCloud, requestHandler } = await import("../local/index.ts");
-  const local = await openLocalCloud({ directory: localCloudDirectory(context.environment) });
+  const local = openLocalCloud({ directory: localCloudDirectory(context.environment) });
   const cloud = new Cloud({
     region: options.region ?? "local",
     requestHandler: requestHandler(local),

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Verb } from "./context.ts";
 
 export const servicesVerb: Verb = (parser, context) =>
@@ -40,11 +41,10 @@ export const newVerb: Verb = (parser, context) =>
     "make a service directory to start from",
     (y) => y.positional("service", { type: "string", demandOption: true, describe: "its name" }),
     async (argv) => {
-      const [{ createService }, { verbs }, { writeResult }, { join }] = await Promise.all([
+      const [{ createService }, { verbs }, { writeResult }] = await Promise.all([
         import("../catalog/index.ts"),
         import("./verbs.ts"),
         import("./session.ts"),
-        import("node:path"),
       ]);
       const directory = join(argv.project, "services");
       const created = createService(directory, argv.service, verbs);

@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Verb } from "./context.ts";
 
 export const sshVerb: Verb = (parser, context) =>
@@ -17,15 +19,12 @@ export const sshVerb: Verb = (parser, context) =>
           describe: "reach the machine through this; %h %p %r %i",
         }),
     async (argv) => {
-      const [{ reachMachine }, { runInteractive }, { expandProxyCommand }, fs, { join }, { tmpdir }] =
-        await Promise.all([
-          import("./reach.ts"),
-          import("../base/process.ts"),
-          import("../machine/target.ts"),
-          import("node:fs/promises"),
-          import("node:path"),
-          import("node:os"),
-        ]);
+      const [{ reachMachine }, { runInteractive }, { expandProxyCommand }, fs] = await Promise.all([
+        import("./reach.ts"),
+        import("../base/process.ts"),
+        import("../machine/target.ts"),
+        import("node:fs/promises"),
+      ]);
       const { target, key } = await reachMachine(argv, context, argv.machine, context.signal);
       const directory = await fs.mkdtemp(join(tmpdir(), "bake-ami-ssh-"));
       try {

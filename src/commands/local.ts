@@ -1,0 +1,89 @@
+import type { Verb } from "./context.ts";
+
+export const localVerb: Verb = (parser, context) =>
+  parser.command("local", "the cloud on this computer: set up, serve, reset", (local) =>
+    local
+      .command(
+        "setup [image]",
+        "make a base image for local machines",
+        (y) =>
+          y
+            .positional("image", { choices: ["debian-12", "al2023"] as const, default: "debian-12" as const })
+            .option("force", {
+              type: "boolean",
+              default: false,
+              describe: "make it anew when it is there already",
+            }),
+        async (argv) => {
+          const [{ runSession }, { setupBaseImage }, { localCloudDirectory }] = await Promise.all([
+            import("./session.ts"),
+            import("../local/index.ts"),
+            import("./data-directory.ts"),
+          ]);
+          await runSession(argv, context, async ({ listener, signal }) => {
+            const id = await setupBaseImage({
+              directory: localCloudDirectory(context.environment),
+              name: argv.image,
+              force: argv.force,
+              signal,
+              onProgress: (message) => {
+                listener({ type: "note", at: Date.now(), message });
+              },
+            });
+            return { text: id, value: { imageId: id } };
+          });
+        },
+      )
+      .command(
+        "serve",
+        "offer the local cloud to any EC2 client, on a loopback port",
+        (y) => y.option("port", { type: "number", default: 4599, describe: "0 for any free one" }),
+        async (argv) => {
+          const [{ serveLocalCloud }, { localCloudDirectory }] = await Promise.all([
+            import("../local/index.ts"),
+            import("./data-directory.ts"),
+          ]);
+          await serveLocalCloud({
+            directory: localCloudDirectory(context.environment),
+            port: argv.port,
+            signal: context.signal,
+            onListening: (url) => {
+              context.stdout.write(
+                argv.json ? `${JSON.stringify({ type: "result", value: { url } })}\n` : `${url}\n`,
+              );
+              if (!argv.quiet && !argv.json) {
+                context.stderr.write(
+                  `try: AWS_ENDPOINT_URL=${url} aws ec2 describe-instances --endpoint-url ${url} --region local\n`,
+                );
+              }
+            },
+          });
+        },
+      )
+      .command(
+        "reset",
+        "end every local machine and forget every image baked here",
+        (y) =>
+          y.option("base-images", {
+            type: "boolean",
+            default: false,
+            describe: "delete the base images as well",
+          }),
+        async (argv) => {
+          const [{ runSession }, { resetLocalCloud }, { localCloudDirectory }] = await Promise.all([
+            import("./session.ts"),
+            import("../local/index.ts"),
+            import("./data-directory.ts"),
+          ]);
+          await runSession(argv, context, async ({ signal }) => {
+            await resetLocalCloud({
+              directory: localCloudDirectory(context.environment),
+              baseImages: argv.baseImages,
+              signal,
+            });
+            return { text: "", value: {} };
+          });
+        },
+      )
+      .demandCommand(1, "say what to do: setup, serve or reset"),
+  );

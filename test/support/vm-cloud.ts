@@ -1,0 +1,107 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeSnapshotsCommand,
+  EC2Client,
+} from "@aws-sdk/client-ec2";
+import { openLocalCloud, requestHandler } from "../../src/local/index.ts";
+import { bakeAmi } from "./cli.ts";
+
+/** Why this computer cannot run virtual machines, or undefined when it can. */
+export const noLocalMachines: string | undefined = whyNot();
+
+function whyNot(): string | undefined {
+  const qemu = process.arch === "arm64" ? "qemu-system-aarch64" : "qemu-system-x86_64";
+  const missing = [qemu, "qemu-img", "mmdebstrap", "mke2fs", "debugfs", "ssh"].filter(
+    (program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0,
+  );
+  return missing.length === 0 ? undefined : `(skipped: needs ${missing.join(", ")})`;
+}
+
+/** A local cloud with virtual machines in a directory of its own. */
+export interface TestCloud extends AsyncDisposable {
+  readonly directory: string;
+  /** For the command line. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Ids of everything in it that did not come with it. */
+  leftovers(): Promise<string[]>;
+  /** The file of an image's disk. */
+  diskOf(imageId: string): Promise<string>;
+}
+
+/** Opens a cloud with the base image in it. The first call on a computer makes that image; it is kept for later ones. */
+export async function openTestCloud(): Promise<TestCloud> {
+  const base = await preparedCloud();
+  const home = mkdtempSync(join(tmpdir(), "bake-ami-cloud-"));
+  const directory = join(home, "local");
+  const copied = spawnSync("cp", ["-a", "--reflink=auto", base, directory]);
+  if (copied.status !== 0) throw new Error(copied.stderr.toString());
+  const env = { BAKE_AMI_DATA_DIR: home, BAKE_AMI_LOCAL_DIR: directory };
+  const cloud = openLocalCloud({ directory });
+  const ec2 = new EC2Client({
+    region: "local",
+    credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    requestHandler: requestHandler(cloud),
+  });
+  return {
+    directory,
+    env,
+    leftovers: () => listEverything(ec2),
+    diskOf: (imageId) => diskOf(directory, ec2, imageId),
+    [Symbol.asyncDispose]: async () => {
+      await bakeAmi(["local", "reset", "--base-images", "--quiet"], { env });
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A cloud directory with nothing but the base image, made once. */
+async function preparedCloud(): Promise<string> {
+  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "bake-ami");
+  const prepared = join(cache, "test-cloud");
+  if (existsSync(prepared)) return prepared;
+  mkdirSync(cache, { recursive: true });
+  const fresh = mkdtempSync(join(cache, "new-cloud-"));
+  const made = await bakeAmi(["local", "setup"], { env: { BAKE_AMI_LOCAL_DIR: fresh } });
+  if (made.status !== 0) throw new Error(made.stderr);
+  try {
+    renameSync(fresh, prepared);
+  } catch {
+    // Another run of the tests was quicker.
+    rmSync(fresh, { recursive: true, force: true });
+  }
+  return prepared;
+}
+
+async function listEverything(ec2: EC2Client): Promise<string[]> {
+  const [instances, images, snapshots, keys, groups] = await Promise.all([
+    ec2.send(new DescribeInstancesCommand({})),
+    ec2.send(new DescribeImagesCommand({ Owners: ["self"] })),
+    ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] })),
+    ec2.send(new DescribeKeyPairsCommand({})),
+    ec2.send(new DescribeSecurityGroupsCommand({})),
+  ]);
+  const ofImages = new Set(
+    (images.Images ?? []).flatMap((image) =>
+      (image.BlockDeviceMappings ?? []).map((mapping) => mapping.Ebs?.SnapshotId),
+    ),
+  );
+  return [
+    ...(instances.Reservations ?? [])
+      .flatMap((reservation) => reservation.Instances ?? [])
+      .filter((instance) => instance.State?.Name !== "terminated")
+      .map((instance) => instance.InstanceId),
+    ...(images.Images ?? []).map((image) => image.ImageId),
+    ...(snapshots.Snapshots ?? []).map((snapshot) => snapshot.SnapshotId).filter((id) => !ofImages.has(id)),
+    ...(keys.KeyPairs ?? []).map((key) => key.KeyPairId),
+    ...(groups.SecurityGroups ?? [])
+      .filter((group) => group.GroupName !== "default")
+      .map((group) => group.GroupId),
+  ].flatMap((id) => id ?? []);
+}
