@@ -10,7 +10,7 @@ export function findCycles(edges: ReadonlyMap<string, readonly string[]>): strin
   const covered = new Set<string>();
   const cycles: string[][] = [];
   for (const from of [...cyclic.keys()].sort(byText)) {
-    for (const to of [...(cyclic.get(from) ?? [])].sort(byText)) {
+    for (const to of cyclic.get(from) ?? []) {
       if (covered.has(`${from} ${to}`)) continue;
       const back = shortestWay(cyclic, to, from);
       if (back === undefined) continue;
@@ -23,10 +23,10 @@ export function findCycles(edges: ReadonlyMap<string, readonly string[]>): strin
   return cycles;
 }
 
-/** The graph without the nodes that lead only to dead ends; empty when nothing is cyclic, which is the usual case. */
+/** The graph without the nodes that lead only to dead ends; empty when nothing is cyclic. */
 function withoutLooseEnds(edges: ReadonlyMap<string, readonly string[]>): Map<string, string[]> {
   const rest = new Map(
-    [...edges].map(([node, targets]) => [node, targets.filter((name) => edges.has(name))]),
+    [...edges].map(([node, targets]) => [node, targets.filter((name) => edges.has(name)).sort(byText)]),
   );
   const sources = new Map<string, string[]>();
   const open = new Map<string, number>();
