@@ -12,15 +12,20 @@ export function sourceOf(
   return login === undefined ? endpoint.source : { ...endpoint.source, login };
 }
 
+const secondsPer: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["s", 1],
+  ["m", 60],
+  ["h", 3600],
+]);
+
 /**
  * A duration such as `90s`, `10m`, `2h`, in seconds.
  * @throws BakeError `usage`.
  */
 export function readDuration(text: string, option: string): number {
-  const match = /^(\d+)(s|m|h)?$/.exec(text);
-  const seconds =
-    Number(match?.[1] ?? "0") *
-    { s: 1, m: 60, h: 3600 }[match?.[2] === "m" ? "m" : match?.[2] === "h" ? "h" : "s"];
+  const [, count, unit] = /^(\d+)([smh]?)$/.exec(text) ?? [];
+  const seconds = Number(count ?? "0") * (secondsPer.get(unit ?? "") ?? 0);
   if (seconds > 0) return seconds;
   throw new BakeError("usage", `${option} ${text} is no duration`, { hint: "write it like 90s, 10m or 2h" });
 }
