@@ -24,7 +24,6 @@ tell_console() {
 
 # One file for each run, for whoever ships logs; the newest 20 of a phase stay.
 write_log() {
-    journalctl --sync || :
     journalctl --quiet --all --utc --output=with-unit --since="@$started" \
         --identifier=bake-ami --identifier=bake-ami-step >"$logs/$phase-$started_utc-$run.log" || :
     set +f

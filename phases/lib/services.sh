@@ -28,7 +28,7 @@ run_services() {
         *)
             # systemd ended it: the backstop of its time limit, or a person.
             failed="$failed $service"
-            echo "event=service-finished phase=$of_phase service=$service result=failed"
+            event "service-finished phase=$of_phase service=$service result=failed"
             ;;
         esac
     done

@@ -239,7 +239,12 @@ export class TestMachine implements AsyncDisposable {
       },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    const clock = setTimeout(() => child.kill("SIGKILL"), seconds * 1000);
+    const clock = setTimeout(() => {
+      child.kill("SIGKILL");
+      // What it started inside may still hold the pipes.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, seconds * 1000);
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on("data", (data: Buffer) => out.push(data));
