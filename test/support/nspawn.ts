@@ -149,6 +149,8 @@ export class TestMachine implements AsyncDisposable {
     );
     await writeFile(join(sshd, "ssh_host_ed25519_key"), this.hostKey.privateKey.reveal(), { mode: 0o600 });
     await writeFile(join(sshd, "ssh_host_ed25519_key.pub"), `${this.hostKey.publicKey}\n`);
+    // sudo complains about a host that it cannot resolve.
+    await writeFile(join(this.root, "etc/hosts"), "127.0.0.1 localhost testmachine\n");
     await this.authorize(this.loginKey.publicKey);
   }
 
