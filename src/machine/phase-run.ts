@@ -49,6 +49,9 @@ export async function runPhase(
 /** How long the journal may be silent before the machine is asked whether the phase still runs. */
 const silenceMs = 20_000;
 
+/** The last output and the word of the end come to the journal by different ways; either may be a little later. */
+const drainMs = 150;
+
 /** Between looking at the outcome and giving up on the journal's own word of it. */
 const graceMs = 3000;
 
@@ -137,7 +140,9 @@ class PhaseFollower {
           for (const event of reading.events) this.#tell(event);
           if (reading.end?.run === this.#run) {
             this.#end = reading.end;
-            done.abort();
+            setTimeout(() => {
+              done.abort();
+            }, drainMs);
           }
         }
       },
