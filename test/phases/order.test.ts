@@ -1,9 +1,9 @@
-import { createServer } from "node:http";
 import { mkdir, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
 import {
+  fakeMetadata,
   finished,
   happened,
   machineWith,
@@ -244,33 +244,4 @@ async function phaseSeconds(machine: Awaited<ReturnType<typeof machineWith>>, ru
     .split("\n")
     .map((line) => Number(line.split(" ")[0]));
   return (times.at(-1) ?? 0) - (times.at(0) ?? 0);
-}
-
-/** An IMDSv2 service on loopback with one instance tag. */
-async function fakeMetadata(
-  tag: string | undefined,
-): Promise<AsyncDisposable & { url: string; tag: string | undefined }> {
-  const server = createServer((request, response) => {
-    const answer = (status: number, body: string): void => {
-      response.writeHead(status).end(body);
-    };
-    if (request.method === "PUT" && request.url === "/latest/api/token") {
-      const isAsked = request.headers["x-aws-ec2-metadata-token-ttl-seconds"] !== undefined;
-      answer(isAsked ? 200 : 400, "the-token");
-    } else if (request.headers["x-aws-ec2-metadata-token"] !== "the-token") answer(401, "");
-    else if (request.url === "/latest/meta-data/tags/instance/bake-ami:with" && metadata.tag !== undefined) {
-      answer(200, metadata.tag);
-    } else answer(404, "Not Found");
-  });
-  const port = await freePort();
-  const metadata = {
-    url: `http://127.0.0.1:${port}`,
-    tag,
-    async [Symbol.asyncDispose](): Promise<void> {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  return metadata;
 }

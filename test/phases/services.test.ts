@@ -1,0 +1,63 @@
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import { noTestMachines } from "../support/nspawn.ts";
+import { fakeMetadata, happened, machineWith, Project, runPhase } from "./support.ts";
+
+/** Test machines share this computer's network, and the services want their own ports. */
+const portsInUse = await Promise.all([80, 443].map(isAnswered));
+const why = noTestMachines ?? (portsInUse.includes(true) ? "ports 80 and 443 are in use here" : undefined);
+
+test.skipIf(why)(
+  `the built-in services do what they say${why === undefined ? "" : ` (${why})`}`,
+  async () => {
+    using project = new Project({});
+    await using machine = await machineWith(project.plan(true));
+    await using metadata = await fakeMetadata("hello-cert");
+    const init = await runPhase(machine, "init", ["--builder", "--metadata", metadata.url, "hello-web"]);
+    expect(
+      init.end,
+      [...init.output].map(([name, text]) => `${name}:\n${text.toString()}`).join("\n"),
+    ).toMatchObject({
+      result: "ok",
+    });
+    await machine.run("rm /var/lib/bake-ami/builder");
+    await machine.reboot();
+    await machine.booted();
+    const boot = await happened(machine);
+    expect(boot.end).toMatchObject({ phase: "update", result: "ok" });
+    const page = await machine.run("curl -sS --fail http://127.0.0.1/");
+    expect(page).toContain("<dd>i-0123</dd>");
+    expect(page).toContain("<dd>ami-4567</dd>");
+    expect(page).toMatch(/<dd>20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ<\/dd>/);
+    const certificate = await machine.run("openssl x509 -in /etc/nginx/hello-cert.crt -noout -text");
+    expect(certificate).toContain("DNS:testmachine");
+    expect((await runPhase(machine, "verify")).end).toMatchObject({ result: "ok" });
+
+    // A second update keeps the certificate; another name gets another.
+    const again = await runPhase(machine, "update");
+    expect(again.output.get("hello-cert")?.toString()).toBe(
+      "the certificate for testmachine is still good\n",
+    );
+    await machine.run("echo another.example >/proc/sys/kernel/hostname");
+    const renamed = await runPhase(machine, "update");
+    expect(renamed.output.get("hello-cert")?.toString()).toContain("a new certificate for another.example\n");
+    expect((await runPhase(machine, "verify")).end).toMatchObject({ result: "ok" });
+
+    await machine.run("echo none >/var/lib/bake-ami/metadata");
+    await runPhase(machine, "update", ["hello-web"]);
+    expect(await machine.run("curl -sS --fail http://127.0.0.1/")).toContain("(no metadata service)");
+  },
+);
+
+async function isAnswered(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => {
+      resolve(false);
+    });
+  });
+}
