@@ -152,7 +152,18 @@ function plainScalar(text: string): unknown {
   return text;
 }
 
-/** Flow lists and mappings on one line. */
+// Sticky: each matches where the parser stands. Made once, because making one costs more than using it.
+const doubleQuoted = /"([^"\\]*)"/y;
+const singleQuoted = /'([^']*)'/y;
+const flowWords = /([A-Za-z0-9/_][A-Za-z0-9/_.@+-]*(?: +[A-Za-z0-9/_.@+-]+)*)/y;
+const flowKey = /([A-Za-z][A-Za-z0-9_-]*): +/y;
+const openList = /(\[) */y;
+const closeList = /(\]) */y;
+const openMapping = /(\{) */y;
+const closeMapping = /(\}) */y;
+const commaOrClose = / *([\]},]) */y;
+
+/** Flow lists and mappings, and quoted texts, on one line. */
 class FlowParser {
   readonly #text: string;
   #position = 0;
@@ -174,18 +185,18 @@ class FlowParser {
       case "{":
         return this.#mapping();
       case '"':
-        return this.#match(/"([^"\\]*)"/y);
+        return this.#match(doubleQuoted);
       case "'":
-        return this.#match(/'([^']*)'/y);
+        return this.#match(singleQuoted);
       default:
-        return plainScalar(this.#match(/([A-Za-z0-9/_][A-Za-z0-9/_.@+-]*(?: +[A-Za-z0-9/_.@+-]+)*)/y));
+        return plainScalar(this.#match(flowWords));
     }
   }
 
   #list(): unknown[] {
     const list: unknown[] = [];
-    this.#match(/(\[) */y);
-    if (this.#exec(/\] */y) !== null) return list;
+    this.#match(openList);
+    if (this.#exec(closeList) !== null) return list;
     do list.push(this.#value());
     while (this.#goesOn("]"));
     return list;
@@ -193,10 +204,10 @@ class FlowParser {
 
   #mapping(): Record<string, unknown> {
     const mapping: Record<string, unknown> = {};
-    this.#match(/(\{) */y);
-    if (this.#exec(/\} */y) !== null) return mapping;
+    this.#match(openMapping);
+    if (this.#exec(closeMapping) !== null) return mapping;
     do {
-      const key = this.#match(/([A-Za-z][A-Za-z0-9_-]*): +/y);
+      const key = this.#match(flowKey);
       if (isConstant(key) || Object.hasOwn(mapping, key)) throw new NotPlain();
       mapping[key] = this.#value();
     } while (this.#goesOn("}"));
@@ -205,7 +216,7 @@ class FlowParser {
 
   /** Passes the comma before the next entry, or the closing bracket. */
   #goesOn(bracket: string): boolean {
-    const found = this.#match(/ *([\]},]) */y);
+    const found = this.#match(commaOrClose);
     if (found !== bracket && found !== ",") throw new NotPlain();
     return found === ",";
   }

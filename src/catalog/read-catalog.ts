@@ -44,15 +44,14 @@ export function readCatalog(options: CatalogOptions): CatalogResult {
       return [];
     }
   };
-  const readService = (root: string, name: string, builtIn: boolean): FoundService => {
-    const directory = join(root, name);
-    const tree = readTree({
-      directory,
-      shownAs: show(directory),
-      ignored: isIgnoredInService,
-      keep: declarationFile,
+  const readServices = (root: string, builtIn: boolean, names: readonly string[]): FoundService[] => {
+    const shownRoot = show(root);
+    return names.map((name) => {
+      const directory = `${root}/${name}`;
+      const shownAs = shownRoot === "." ? name : `${shownRoot}/${name}`;
+      const tree = readTree({ directory, shownAs, ignored: isIgnoredInService, keep: declarationFile });
+      return { name, builtIn, tree };
     });
-    return { name, builtIn, tree };
   };
 
   const project = resolve(working, options.projectDirectory);
@@ -65,18 +64,16 @@ export function readCatalog(options: CatalogOptions): CatalogResult {
     .map((directory) => resolve(project, directory))
     // In bake-ami's own repository the project's services are the built-in ones.
     .filter((root) => !isSameDirectory(root, builtIn))
-    .flatMap((root) => list(root).map((name) => readService(root, name, false)));
+    .flatMap((root) => readServices(root, false, list(root)));
   const replaced = new Set(own.map(({ name }) => name).filter((name) => serviceNamePattern.test(name)));
-  const others = list(builtIn)
-    .filter((name) => !replaced.has(name))
-    .map((name) => readService(builtIn, name, true));
+  const others = list(builtIn).filter((name) => !replaced.has(name));
 
   const phases = join(project, "phases");
   const siblings = list(phases);
   const tree = { directory: phases, shownAs: show(phases), ignored: isIgnoredInPhases };
   return parseCatalog(
     {
-      services: [...own, ...others],
+      services: [...own, ...readServices(builtIn, true, others)],
       phases: siblings.length === 0 ? undefined : { tree: readTree(tree), siblings },
       problems,
     },

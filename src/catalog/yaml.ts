@@ -32,13 +32,15 @@ export interface YamlProblem {
   readonly hint: string | undefined;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Reads a YAML text: one document in UTF-8, YAML 1.2. */
 export function readYaml(
   bytes: Uint8Array,
 ): { readonly yaml: YamlText } | { readonly problems: readonly YamlProblem[] } {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     return {
       problems: [
@@ -188,12 +190,11 @@ function plainTextOf(value: unknown): string | undefined {
 }
 
 function firstBadLine(bytes: Uint8Array): number {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
   let line = 1;
   for (let start = 0; start < bytes.length; line++) {
     const end = bytes.indexOf(0x0a, start);
     try {
-      decoder.decode(bytes.subarray(start, end < 0 ? bytes.length : end));
+      utf8.decode(bytes.subarray(start, end < 0 ? bytes.length : end));
     } catch {
       return line;
     }
