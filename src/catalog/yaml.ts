@@ -170,6 +170,7 @@ function findIn(document: Document.Parsed, path: YamlPath): { node: unknown; pla
     } else return { node: undefined, place };
     if (isNode(mark) && mark.range) place = mark.range[0];
   }
+  if (isAlias(node)) node = node.resolve(document);
   return { node, place };
 }
 

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseDocument } from "yaml";
 import { parsePlainYaml } from "../../src/catalog/plain-yaml.ts";
@@ -31,6 +33,17 @@ test.each(Object.entries(plain))("reads %s like the full parser", (_, text) => {
   const value = parsePlainYaml(text);
   expect(value).toBeDefined();
   expect(value).toEqual(fully(text));
+});
+
+test("the files that come with bake-ami are plain, so that the quick reader is of use", () => {
+  const services = join(import.meta.dirname, "../../services");
+  const files = readdirSync(services).map((name) => join(services, name, "service.yaml"));
+  const texts = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, "utf8"));
+  expect(texts.length).toBeGreaterThanOrEqual(2);
+  for (const text of texts) {
+    expect(parsePlainYaml(text), text).toBeDefined();
+    expect(parsePlainYaml(text)).toEqual(fully(text));
+  }
 });
 
 const notPlain: Readonly<Record<string, string>> = {

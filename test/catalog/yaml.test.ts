@@ -39,8 +39,9 @@ describe.each([
 });
 
 test("numbers keep the text that they were written in", () => {
-  const yaml = read("a: 1.20\nb: 0x1F\nc: 1e3\nd: 007\n");
-  expect(["a", "b", "c", "d"].map((key) => yaml.textOf([key]))).toEqual(["1.20", "0x1F", "1e3", "007"]);
+  const yaml = read("a: &a 1.20\nb: 0x1F\nc: 1e3\nd: 007\ne: 12345678901234567890\nf: *a\n");
+  const texts = ["a", "b", "c", "d", "e", "f"].map((key) => yaml.textOf([key]));
+  expect(texts).toEqual(["1.20", "0x1F", "1e3", "007", "12345678901234567890", "1.20"]);
 });
 
 test("a byte order mark is no part of the text", () => {
