@@ -38,7 +38,7 @@ test.skipIf(why)(
     expect(again.output.get("hello-cert")?.toString()).toBe(
       "the certificate for testmachine is still good\n",
     );
-    await machine.run("echo another.example >/proc/sys/kernel/hostname");
+    await machine.run("hostname another.example");
     const renamed = await runPhase(machine, "update");
     expect(renamed.output.get("hello-cert")?.toString()).toContain("a new certificate for another.example\n");
     expect((await runPhase(machine, "verify")).end).toMatchObject({ result: "ok" });

@@ -50,16 +50,20 @@ function whyNoTestMachines(): string | undefined {
 export async function bootMachine(options: MachineOptions = {}): Promise<TestMachine> {
   await sweep();
   const root = await sharedRoot();
-  const scratch = await mkdtemp(join(tmpdir(), `bake-ami-machine-${process.pid}-`));
-  const machine = new TestMachine(root, scratch, await freePort());
-  try {
-    await machine.open();
-    await options.prepare?.(machine.root);
-    if (options.boot !== false) await machine.start();
-    return machine;
-  } catch (error) {
-    await machine[Symbol.asyncDispose]();
-    throw error;
+  for (let attempt = 1; ; attempt += 1) {
+    const scratch = await mkdtemp(join(tmpdir(), `bake-ami-machine-${process.pid}-`));
+    const machine = new TestMachine(root, scratch, await freePort());
+    try {
+      await machine.open();
+      await options.prepare?.(machine.root);
+      if (options.boot !== false) await machine.start();
+      return machine;
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      // The port was free when it was chosen; another program on this computer was quicker.
+      if (attempt < 3 && String(error).includes("Address already in use")) continue;
+      throw error;
+    }
   }
 }
 
@@ -174,13 +178,22 @@ export class TestMachine implements AsyncDisposable {
     const end = Date.now() + seconds * 1000;
     while (!(await answers(this.sshPort))) {
       if (this.#lines.length > 0 || Date.now() > end) {
-        const console = await readFile(join(this.#scratch, "console"), "utf8").catch(() => "");
         throw new Error(
-          `the test machine did not boot (${this.#lines.join(", ")}); its console:\n${console}`,
+          `the test machine did not boot (${this.#lines.join(", ")})\n${await this.#lastWords()}`,
         );
       }
       await sleep(10);
     }
+  }
+
+  /** Its console and the end of its journal, for the message about a machine that did not boot. */
+  async #lastWords(): Promise<string> {
+    const console = await readFile(join(this.#scratch, "console"), "utf8").catch(() => "");
+    const directory = join(this.root, "var/log/journal");
+    const journal = spawnSync("journalctl", [`--directory=${directory}`, "--lines=30", "--no-pager"], {
+      encoding: "utf8",
+    });
+    return `${console}\n${journal.stdout}${journal.stderr}`;
   }
 
   /** Waits until systemd has nothing left to start; returns its state: `running`, `degraded`, ... */
