@@ -1,5 +1,6 @@
 import { LocalCloud, type Interceptor } from "./cloud.ts";
 import type { Engine } from "./engine/engine.ts";
+import { qemuEngine } from "./qemu/engine.ts";
 import { stateOnlyEngine, type StateOnlyDelays } from "./engine/state-only.ts";
 
 export interface OpenOptions {
@@ -18,7 +19,8 @@ export interface OpenOptions {
 export function openLocalCloud(options: OpenOptions): LocalCloud {
   const { directory, intercept, now } = options;
   const stateOnly = stateOnlyEngine(options.delays);
-  const engines: Engine[] = [stateOnly];
+  const engines: Engine[] =
+    options.engine === "state-only" ? [stateOnly] : [qemuEngine(directory), stateOnly];
   return new LocalCloud({
     directory,
     engines,
