@@ -9,12 +9,15 @@ commas() {
 }
 
 # write_outcome STATE [FURTHER-LINE...]
+# In memory for those who wait, which works on a full disk; and on disk for those who look after a reboot.
 write_outcome() {
     outcome_state=$1
     shift
-    printf '%s\n' "state=$outcome_state" "phase=$phase" "run=$run" "boot=$boot" "pid=$$" "$@" \
-        >"$state/outcome/$phase.new"
-    mv -f "$state/outcome/$phase.new" "$state/outcome/$phase"
+    set -- "state=$outcome_state" "phase=$phase" "run=$run" "boot=$boot" "pid=$$" "$@"
+    printf '%s\n' "$@" >"$runtime/outcome/$phase"
+    if { printf '%s\n' "$@" >"$state/outcome/$phase.new"; } 2>/dev/null; then
+        mv -f "$state/outcome/$phase.new" "$state/outcome/$phase" || :
+    fi
 }
 
 # Who launched this machine may see its console without any right to log in.

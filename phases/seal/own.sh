@@ -3,7 +3,8 @@
 # what the image is. Patterns for bin/seal.
 
 # shellcheck disable=SC2154 # the paths are the seal's
-clear_directory "$logs" "$state/outcome" "$state/reboot" "$runtime/requests" "$runtime/results"
+clear_directory "$logs" "$state/outcome" "$state/reboot" "$runtime/requests" "$runtime/taken" \
+    "$runtime/results" "$runtime/outcome"
 # shellcheck disable=SC2154
 remove "$state/builder" "$state/*.new" "$home/current.new" "$home/bundles/.new.*" "$runtime/launch-services" \
     "$runtime/packages" '/run/systemd/system/bake-ami-*.target'

@@ -141,6 +141,9 @@ describe.skipIf(noTestMachines)(`order, lateness and output${skipped}`, () => {
     expect(await machine.run("cat /root/trace")).toMatch(/^init-tls\ninit-cert\nupdate-web\nupdate-cert\n$/);
     expect(first.end).toMatchObject({ phase: "update", result: "ok", failed: "-", "not-started": "-" });
     expect(first.end["run"]).toMatch(/^boot-[0-9a-f]{8}$/);
+    expect(await machine.console()).toContain(
+      `bake-ami: phase=update run=${first.end["run"] ?? ""} result=ok services=base,tls,web,cert failed=- not-started=- init=tls,cert`,
+    );
 
     await machine.run("rm /root/trace");
     await machine.reboot();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { makeBundle } from "../../src/bundle/index.ts";
 import { noTestMachines } from "../support/nspawn.ts";
 import {
   finished,
@@ -8,6 +9,7 @@ import {
   names,
   newRun,
   Project,
+  receive,
   runPhase,
   sh,
   start,
@@ -233,5 +235,57 @@ describe.skipIf(noTestMachines)(`trouble in a phase${skipped}`, () => {
     expect(await machine.run("systemctl is-enabled bake-ami-update bake-ami-resume")).toBe(
       "enabled\nenabled\n",
     );
+  });
+
+  test("a full disk fails the step that meets it, and the outcome is still told", async () => {
+    using project = new Project({
+      "services/big/init.sh": sh("echo begun; cat /dev/zero >/var/lib/bake-ami/fill"),
+      "services/upon/service.yaml": "requires: [big]\n",
+      "services/upon/init.sh": sh("true"),
+    });
+    await using machine = await machineWith(project.plan());
+    await machine.run("mount -t tmpfs -o size=128k tmpfs /var/lib/bake-ami");
+    const result = await runPhase(machine, "init", ["upon"]);
+    expect(result.end).toMatchObject({ result: "failed", failed: "big", "not-started": "upon" });
+    expect(result.output.get("big")?.toString()).toContain("No space left on device");
+    expect(await status(machine, "init")).toMatchObject({
+      state: "finished",
+      result: "failed",
+      failed: "big",
+    });
+  });
+
+  test("a bundle that does not fit, or is not what it says, changes nothing", async () => {
+    using project = new Project({ "services/web/init.sh": sh("true") });
+    await using machine = await machineWith(project.plan());
+    const before = await machine.run("readlink /opt/bake-ami/current; ls -A /opt/bake-ami/bundles");
+    const { archive, digest } = await makeBundle(project.plan());
+    await expect(receive(machine, "0123456789abcdef", archive)).rejects.toThrow(
+      `the bundle is ${digest}, not 0123456789abcdef`,
+    );
+    await expect(receive(machine, "../../etc", archive)).rejects.toThrow("not a bundle digest");
+    await expect(receive(machine, "0123456789abcdef", archive.slice(0, 1000))).rejects.toThrow(/gzip|tar/);
+    expect(await machine.run("readlink /opt/bake-ami/current; ls -A /opt/bake-ami/bundles")).toBe(before);
+    await machine.run("mount -t tmpfs -o size=64k tmpfs /opt/bake-ami/bundles");
+    await expect(receive(machine, digest, archive)).rejects.toThrow("No space left on device");
+    expect(await machine.run("ls -A /opt/bake-ami/bundles")).toBe("");
+  });
+
+  test("a phase waits for cloud-init, and says meanwhile that it runs", async () => {
+    using project = new Project({ "services/web/init.sh": sh("cat /root/cloud-init") });
+    await using machine = await machineWith(project.plan());
+    await machine.run(`
+      printf '[Unit]\\nDefaultDependencies=no\\nAfter=basic.target\\n[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "sleep 2; echo done >/root/cloud-init"\\n' \
+        >/etc/systemd/system/cloud-final.service
+      mkdir -p /etc/systemd/system/multi-user.target.wants
+      ln -s ../cloud-final.service /etc/systemd/system/multi-user.target.wants/
+      touch /var/lib/bake-ami/builder`);
+    await machine.reboot();
+    await machine.run("until systemctl list-jobs | grep -q cloud-final; do sleep 0.02; done");
+    const run = newRun();
+    await start(machine, `init ${run} web`);
+    expect(await status(machine, "init")).toEqual({ state: "running", phase: "init", run });
+    await finished(machine, "init", run);
+    expect((await happened(machine)).output.get("web")?.toString()).toBe("done\n");
   });
 });

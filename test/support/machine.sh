@@ -27,7 +27,7 @@ while read -r _; do
     while [ "$status" = 133 ]; do
         status=0
         systemd-nspawn --quiet --directory="$scratch/fs/root" --machine="$name" --boot --register=no --keep-unit \
-            --link-journal=no --console=pipe --hostname=testmachine </dev/null >>"$scratch/console" 2>&1 || status=$?
+            --link-journal=no --console=read-only --hostname=testmachine </dev/null >>"$scratch/console" 2>&1 || status=$?
     done
     echo "stopped $status"
 done

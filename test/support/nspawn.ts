@@ -186,6 +186,11 @@ export class TestMachine implements AsyncDisposable {
     }
   }
 
+  /** Everything that it wrote on its console since it was made. */
+  async console(): Promise<string> {
+    return await readFile(join(this.#scratch, "console"), "utf8");
+  }
+
   /** Its console and the end of its journal, for the message about a machine that did not boot. */
   async #lastWords(): Promise<string> {
     const console = await readFile(join(this.#scratch, "console"), "utf8").catch(() => "");
