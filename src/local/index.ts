@@ -1,4 +1,8 @@
 /* The local cloud's door: what the commands use of it. */
+export { accelerationOf } from "./acceleration-report.ts";
+export type { Interceptor, LocalCloud, LocalRequest, LocalResponse } from "./cloud.ts";
 export { openLocalCloud, type OpenOptions } from "./open.ts";
+export { resetLocalCloud, type ResetOptions } from "./reset.ts";
 export { requestHandler } from "./sdk-handler.ts";
-export type { LocalCloud, LocalRequest, LocalResponse, Interceptor } from "./cloud.ts";
+export { serveLocalCloud, type ServeOptions } from "./serve.ts";
+export { setupBaseImage, type SetupOptions } from "./setup/setup.ts";

@@ -5,8 +5,6 @@ import { randomId } from "../../base/ids.ts";
 import { sleep } from "../../base/wait.ts";
 import { isAlive, ownIdentity } from "./processes.ts";
 
-const deadlineMs = 60_000;
-
 /**
  * Takes the lock `<directory>/<name>`, which holds between processes and survives their being killed.
  *
@@ -15,6 +13,7 @@ const deadlineMs = 60_000;
  * there is no moment at which two own it. A dead owner's file is removed by its exact name, which no later owner
  * bears; however late that happens, it cannot take the lock away from anyone alive.
  *
+ * @param deadlineSeconds how long to wait for it
  * @returns the release
  * @throws BakeError `timeout` naming the process that holds it, `interrupted`
  */
@@ -22,6 +21,7 @@ export async function acquireLock(
   directory: string,
   name: string,
   signal: AbortSignal,
+  deadlineSeconds = 60,
 ): Promise<() => Promise<void>> {
   const lock = join(directory, name);
   const { pid, startedAt } = await ownIdentity();
@@ -29,13 +29,13 @@ export async function acquireLock(
   const ready = join(directory, `${name}.${owner}`);
   await mkdir(ready, { mode: 0o700 });
   await writeFile(join(ready, owner), "");
-  const giveUpAt = Date.now() + deadlineMs;
+  const giveUpAt = Date.now() + deadlineSeconds * 1000;
   try {
     for (let pause = 2; !(await renamed(ready, lock)); pause = Math.min(pause * 1.5, 40)) {
       const holder = await removeDeadOwner(directory, name);
       if (holder === undefined) continue;
       if (Date.now() > giveUpAt) {
-        throw new BakeError("timeout", `process ${holder} has held the local cloud's lock for a minute`, {
+        throw new BakeError("timeout", `process ${holder} has held ${lock} for ${deadlineSeconds} s`, {
           hint: `look at it with \`ps -p ${holder}\`; end it if it hangs`,
         });
       }
