@@ -70,7 +70,9 @@ export function list<T extends z.ZodType>(item: T) {
 export function parseParameters<S extends z.ZodType>(schema: S, query: QueryNode): z.output<S> {
   const result = schema.safeParse(query);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  const { issues } = result.error;
+  // A misspelt name shows up twice, as unknown and as missing; the former says more.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   if (issue === undefined) throw new ApiError("InvalidParameterValue", "A parameter is invalid");
   throw explain(issue, query);
 }

@@ -36,8 +36,6 @@ const entities: Readonly<Record<string, string>> = {
   "&": "&amp;",
   "<": "&lt;",
   ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
   "\r": "&#13;",
 };
 
@@ -45,5 +43,5 @@ const entities: Readonly<Record<string, string>> = {
 function escape(text: string): string {
   return text
     .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "")
-    .replaceAll(/[&<>"'\r]/g, (character) => entities[character] ?? "");
+    .replaceAll(/[&<>\r]/g, (character) => entities[character] ?? "");
 }

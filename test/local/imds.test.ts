@@ -1,0 +1,151 @@
+import { spawn } from "node:child_process";
+import { expect, test } from "vitest";
+import { RunInstancesCommand, CreateTagsCommand } from "@aws-sdk/client-ec2";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { viewOf, type InstanceView } from "../../src/local/imds/instance-view.ts";
+import { respond, type MetadataResponse } from "../../src/local/imds/respond.ts";
+import { metadataProgram } from "../../src/local/qemu/metadata-program.ts";
+import { stateOnlyCloud } from "../support/local-cloud.ts";
+
+const it: InstanceView = {
+  id: "i-0123456789abcdef0",
+  reservationId: "r-1",
+  launchIndex: 0,
+  imageId: "ami-12345678",
+  type: "t3.micro",
+  architecture: "x86_64",
+  region: "local",
+  zone: "locala",
+  subnetId: "subnet-1",
+  privateAddress: "169.254.1.16",
+  publicAddress: "127.70.1.2",
+  mac: "02:00:00:00:00:01",
+  launchedAt: Date.parse("2026-01-02T03:04:05Z"),
+  key: { name: "mine", publicKey: "ssh-ed25519 AAAA" },
+  groups: [{ id: "sg-1", name: "web" }],
+  userData: Buffer.from([1, 0, 255]).toString("base64"),
+  rootDevice: "/dev/xvda",
+  tags: { "bake-ami:with": "a b", name: "x" },
+  metadata: { enabled: true, tokensRequired: true, tags: true, key: "secret" },
+};
+const now = 1_000_000;
+
+function token(of: InstanceView = it, ttl = "60", more: Record<string, string> = {}): MetadataResponse {
+  const headers = { "x-aws-ec2-metadata-token-ttl-seconds": ttl, ...more };
+  return respond({ method: "PUT", target: "/latest/api/token", headers }, of, now);
+}
+
+function get(path: string, of: InstanceView = it, at = now): MetadataResponse {
+  const headers = { "x-aws-ec2-metadata-token": token(of).body.toString() };
+  return respond({ method: "GET", target: path, headers }, of, at);
+}
+
+test.each([
+  ["instance-id", "i-0123456789abcdef0"],
+  ["ami-id", "ami-12345678"],
+  ["instance-type", "t3.micro"],
+  ["local-hostname", "ip-169-254-1-16.local.compute.internal"],
+  ["local-ipv4", "169.254.1.16"],
+  ["public-ipv4", "127.70.1.2"],
+  ["mac", "02:00:00:00:00:01"],
+  ["placement/availability-zone", "locala"],
+  ["placement/", "availability-zone\nregion"],
+  ["public-keys/", "0=mine"],
+  ["public-keys/0", "openssh-key"],
+  ["public-keys/0/openssh-key", "ssh-ed25519 AAAA mine"],
+  ["security-groups", "web"],
+  ["tags/instance/", "bake-ami:with\nname"],
+  ["tags/instance/bake-ami:with", "a b"],
+  ["tags/instance/bake-ami%3Awith", "a b"],
+  ["network/interfaces/macs/", "02:00:00:00:00:01/"],
+  ["network/interfaces/macs/02:00:00:00:00:01/local-ipv4s", "169.254.1.16"],
+])("meta-data/%s", (path, expected) => {
+  expect(get(`/latest/meta-data/${path}`)).toMatchObject({ status: 200, body: expected });
+});
+
+test("user data are bytes; the identity document is JSON; dated versions work as cloud-init asks for them", () => {
+  expect(get("/latest/user-data").body).toEqual(Buffer.from([1, 0, 255]));
+  const document = get("/2021-03-23/dynamic/instance-identity/document").body.toString();
+  expect(JSON.parse(document)).toMatchObject({
+    instanceId: it.id,
+    region: "local",
+    pendingTime: "2026-01-02T03:04:05Z",
+  });
+  expect(get("/latest/").body).toBe("dynamic/\nmeta-data/\nuser-data");
+});
+
+test.each([
+  "spot/instance-action",
+  "nothing",
+  "tags/instance/no",
+  "instance-id/x",
+  "public-keys/1",
+  "constructor",
+])("meta-data/%s is not there", (path) => {
+  expect(get(`/latest/meta-data/${path}`).status).toBe(404);
+});
+
+test("without user data, key or tags option they are not there", () => {
+  const bare = { ...it, userData: undefined, key: undefined, metadata: { ...it.metadata, tags: false } };
+  for (const path of ["user-data", "meta-data/public-keys/", "meta-data/tags/instance/name"]) {
+    expect(get(`/latest/${path}`, bare).status).toBe(404);
+  }
+});
+
+test("tokens: needed, for a while, for one instance, and not for forwarded requests", () => {
+  const plain = { method: "GET", target: "/latest/meta-data/instance-id", headers: {} };
+  expect(respond(plain, it, now).status).toBe(401);
+  expect(respond(plain, { ...it, metadata: { ...it.metadata, tokensRequired: false } }, now).status).toBe(
+    200,
+  );
+  const path = "/latest/meta-data/instance-id";
+  expect(get(path, it, now + 59_999).status).toBe(200);
+  expect(get(path, it, now + 60_000).status).toBe(401);
+  const other = { ...it, id: "i-0123456789abcdef1" };
+  const headers = { "x-aws-ec2-metadata-token": token(other).body.toString() };
+  expect(respond({ method: "GET", target: path, headers }, it, now).status).toBe(401);
+  expect(token(it, "0").status).toBe(400);
+  expect(token(it, "21601").status).toBe(400);
+  expect(token(it, "x").status).toBe(400);
+  expect(token(it, "60", { "x-forwarded-for": "1.2.3.4" }).status).toBe(403);
+  expect(token({ ...it, metadata: { ...it.metadata, enabled: false } }).status).toBe(403);
+});
+
+test("the program serves several requests on one connection, and sees changed tags", async () => {
+  await using local = await stateOnlyCloud();
+  const { Instances } = await local.ec2.send(
+    new RunInstancesCommand({
+      ImageId: local.imageId,
+      MinCount: 1,
+      MaxCount: 1,
+      MetadataOptions: { HttpTokens: "optional", InstanceMetadataTags: "enabled" },
+    }),
+  );
+  const id = Instances?.[0]?.InstanceId ?? "";
+  const stateFile = join(local.directory, "state.json");
+  expect(viewOf(readFileSync(stateFile, "utf8"), id)?.id).toBe(id);
+
+  const child = spawn(process.execPath, [await metadataProgram(), stateFile, id]);
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+  const answer = async (request: string): Promise<string> => {
+    text = "";
+    child.stdin.write(request);
+    for (let tries = 0; !/\r\n\r\n/.test(text) && tries < 500; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return text;
+  };
+  // In pieces, as a network may bring it.
+  child.stdin.write("GET /latest/meta-data/instance-id HT");
+  expect(await answer("TP/1.1\r\nHost: x\r\n\r\n")).toContain(`\r\n\r\n${id}`);
+  expect(await answer("GET /latest/meta-data/tags/instance/late HTTP/1.1\r\n\r\n")).toMatch(
+    /^HTTP\/1\.1 404 /,
+  );
+  await local.ec2.send(new CreateTagsCommand({ Resources: [id], Tags: [{ Key: "late", Value: "yes" }] }));
+  expect(await answer("GET /latest/meta-data/tags/instance/late HTTP/1.1\r\n\r\n")).toMatch(/\r\n\r\nyes$/);
+  const end = new Promise((resolve) => child.once("close", resolve));
+  expect(await answer("HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n")).toMatch(/connection: close\r\n\r\n$/);
+  expect(await end).toBe(0);
+});
