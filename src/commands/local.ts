@@ -39,12 +39,12 @@ export const localVerb: Verb = (parser, context) =>
         "offer the local cloud to any EC2 client, on a loopback port",
         (y) => y.option("port", { type: "number", default: 4599, describe: "0 for any free one" }),
         async (argv) => {
-          const [{ serveLocalCloud }, { localCloudDirectory }] = await Promise.all([
+          const [{ openLocalCloud, serveLocalCloud }, { localCloudDirectory }] = await Promise.all([
             import("../local/index.ts"),
             import("./data-directory.ts"),
           ]);
           await serveLocalCloud({
-            directory: localCloudDirectory(context.environment),
+            cloud: openLocalCloud({ directory: localCloudDirectory(context.environment) }),
             port: argv.port,
             signal: context.signal,
             onListening: (url) => {

@@ -11,6 +11,8 @@ import {
   EC2Client,
 } from "@aws-sdk/client-ec2";
 import { openLocalCloud, requestHandler } from "../../src/local/index.ts";
+import { diskFile } from "../../src/local/qemu/disk-files.ts";
+import { Store } from "../../src/local/state/store.ts";
 import { bakeAmi } from "./cli.ts";
 
 /** Why this computer cannot run virtual machines, or undefined when it can. */
@@ -53,7 +55,7 @@ export async function openTestCloud(): Promise<TestCloud> {
     directory,
     env,
     leftovers: () => listEverything(ec2),
-    diskOf: (imageId) => diskOf(directory, ec2, imageId),
+    diskOf: (imageId) => diskOf(directory, imageId),
     [Symbol.asyncDispose]: async () => {
       await bakeAmi(["local", "reset", "--base-images", "--quiet"], { env });
       rmSync(home, { recursive: true, force: true });
@@ -77,6 +79,14 @@ async function preparedCloud(): Promise<string> {
     rmSync(fresh, { recursive: true, force: true });
   }
   return prepared;
+}
+
+async function diskOf(directory: string, imageId: string): Promise<string> {
+  const state = await new Store(directory).read();
+  const image = state.images.find(({ id }) => id === imageId);
+  const snapshot = state.snapshots.find(({ id }) => id === image?.snapshotId);
+  if (snapshot === undefined) throw new Error(`no image ${imageId}`);
+  return diskFile(directory, snapshot.disk);
 }
 
 async function listEverything(ec2: EC2Client): Promise<string[]> {
