@@ -32,84 +32,89 @@ const traces = `
 `;
 
 describe.skipIf(noTestMachines)(`seal${skipped}`, () => {
-  test("leaves nothing of the builder, keeps its session, and survives the shutdown", async () => {
-    using project = new Project({
-      "services/web/init.sh": sh("echo init >>/root/trace; echo printed"),
-      "services/web/update.sh": sh("echo update >>/root/trace"),
-    });
-    await using host = await machineWith(project.plan());
-    const machineId = (await host.run("cat /etc/machine-id")).trim();
-    expect(machineId).toMatch(/^[0-9a-f]{32}$/);
-    await using machine = new Machine(host.ssh, { deadlineSeconds: 20 });
-    await machine.connect(never);
-    await runPhase(host, "init", ["--builder", "--metadata", "none", "web"], "run-of-the-bake");
-    project.write({ "services/more/init.sh": sh("true") });
-    const digest = await install(host, project.plan());
-    await host.run(traces);
+  test.each(["dash", "bash"] as const)(
+    "leaves nothing of the builder, keeps its session, and survives the shutdown, under %s",
+    async (shell) => {
+      using project = new Project({
+        "services/web/init.sh": sh("echo init >>/root/trace; echo printed"),
+        "services/web/update.sh": sh("echo update >>/root/trace"),
+      });
+      await using host = await machineWith(project.plan(), shell);
+      const machineId = (await host.run("cat /etc/machine-id")).trim();
+      expect(machineId).toMatch(/^[0-9a-f]{32}$/);
+      await using machine = new Machine(host.ssh, { deadlineSeconds: 20 });
+      await machine.connect(never);
+      await runPhase(host, "init", ["--builder", "--metadata", "none", "web"], "run-of-the-bake");
+      project.write({ "services/more/init.sh": sh("true") });
+      const digest = await install(host, project.plan());
+      await host.run(traces);
 
-    const begun = performance.now();
-    const sealed = await machine.exec(sealCommand("admin"), { signal: never });
-    console.log(`seal: ${Math.round(performance.now() - begun)} ms`);
-    expect(sealed).toEqual({ status: 0, stdout: "", stderr: "" });
-    expect((await machine.exec("sudo -n id -u", { signal: never })).stdout).toBe("0\n");
-    await machine[Symbol.asyncDispose]();
-    await host.stop();
+      const begun = performance.now();
+      const sealed = await machine.exec(sealCommand("admin"), { signal: never });
+      console.log(`seal: ${Math.round(performance.now() - begun)} ms`);
+      expect(sealed).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect((await machine.exec("sudo -n id -u", { signal: never })).stdout).toBe("0\n");
+      await machine[Symbol.asyncDispose]();
+      await host.stop();
 
-    const tree = (path: string): string => join(host.root, path);
-    const found = (pattern: string): string =>
-      spawnSync("grep", ["-rlaF", "--", pattern, host.changes], { encoding: "utf8" }).stdout;
-    expect(found("SECRET-OF-THE-BUILDER")).toBe("");
-    expect(found(machineId)).toBe("");
-    expect(found("run-of-the-bake")).toBe("");
-    expect(found(host.loginKey.publicKey.split(" ")[1] ?? "")).toBe("");
-    expect(statSync(tree("etc/machine-id")).size).toBe(0);
-    expect(readdirSync(tree("etc/ssh")).filter((name) => name.startsWith("ssh_host_"))).toEqual([]);
-    for (const directory of [
-      "tmp",
-      "var/tmp",
-      "var/log/journal",
-      "var/log/bake-ami",
-      "var/lib/bake-ami/reboot",
-    ]) {
-      expect(readdirSync(tree(directory)), directory).toEqual([]);
-    }
-    for (const path of [
-      "var/log/wtmp",
-      "var/log/btmp",
-      "var/log/lastlog",
-      "etc/hostname",
-      "var/lib/systemd/random-seed",
-      "var/lib/cloud/instance",
-    ]) {
-      expect(existsSync(tree(path)), path).toBe(false);
-    }
-    const full = spawnSync("find", [tree("var/log"), "-type", "f", "-size", "+0"], { encoding: "utf8" });
-    expect(full.stdout).toBe("");
-    expect(statSync(tree("var/log/app/app.log"))).toMatchObject({ size: 0, uid: 1000 });
-    expect(readdirSync(tree("opt/bake-ami/bundles"))).toEqual([digest]);
-    const state = spawnSync("find", [tree("var/lib/bake-ami"), "-type", "f", "-printf", "%P\n"], {
-      encoding: "utf8",
-    });
-    expect(state.stdout.trim().split("\n").sort()).toEqual([
-      expect.stringMatching(/^init\/web@[0-9a-f]{16}$/),
-      "metadata",
-      "services",
-    ]);
-    for (const path of ["root/kept", "etc/sudoers.d/90-kept", "var/lib/cloud/scripts/per-boot/kept"]) {
-      expect(readFileSync(tree(path), "utf8"), path).toContain("kept");
-    }
+      const tree = (path: string): string => join(host.root, path);
+      const found = (pattern: string): string =>
+        spawnSync("grep", ["-rlaF", "--", pattern, host.changes], { encoding: "utf8" }).stdout;
+      expect(found("SECRET-OF-THE-BUILDER")).toBe("");
+      expect(found(machineId)).toBe("");
+      expect(found("run-of-the-bake")).toBe("");
+      expect(found(host.loginKey.publicKey.split(" ")[1] ?? "")).toBe("");
+      expect(statSync(tree("etc/machine-id")).size).toBe(0);
+      expect(readdirSync(tree("etc/ssh")).filter((name) => name.startsWith("ssh_host_"))).toEqual([]);
+      for (const directory of [
+        "tmp",
+        "var/tmp",
+        "var/log/journal",
+        "var/log/bake-ami",
+        "var/lib/bake-ami/reboot",
+      ]) {
+        expect(readdirSync(tree(directory)), directory).toEqual([]);
+      }
+      for (const path of [
+        "var/log/wtmp",
+        "var/log/btmp",
+        "var/log/lastlog",
+        "etc/hostname",
+        "var/lib/systemd/random-seed",
+        "var/lib/cloud/instance",
+      ]) {
+        expect(existsSync(tree(path)), path).toBe(false);
+      }
+      const full = spawnSync("find", [tree("var/log"), "-type", "f", "-size", "+0"], { encoding: "utf8" });
+      expect(full.stdout).toBe("");
+      expect(statSync(tree("var/log/app/app.log"))).toMatchObject({ size: 0, uid: 1000 });
+      expect(readdirSync(tree("opt/bake-ami/bundles"))).toEqual([digest]);
+      const state = spawnSync("find", [tree("var/lib/bake-ami"), "-type", "f", "-printf", "%P\n"], {
+        encoding: "utf8",
+      });
+      expect(state.stdout.trim().split("\n").sort()).toEqual([
+        expect.stringMatching(/^init\/web@[0-9a-f]{16}$/),
+        "metadata",
+        "services",
+      ]);
+      for (const path of ["root/kept", "etc/sudoers.d/90-kept", "var/lib/cloud/scripts/per-boot/kept"]) {
+        expect(readFileSync(tree(path), "utf8"), path).toContain("kept");
+      }
 
-    // The next boot is another machine's: what cloud-init does there, done by hand here.
-    await writeFile(tree("etc/ssh/ssh_host_ed25519_key"), host.hostKey.privateKey.reveal(), { mode: 0o600 });
-    await host.start();
-    await host.booted();
-    const next = await happened(host);
-    expect(next.end).toMatchObject({ phase: "update", result: "ok" });
-    expect(await host.run("cat /root/trace")).toBe("init\nupdate\n");
-    const newId = (await host.run("cat /etc/machine-id")).trim();
-    expect(newId).not.toBe(machineId);
-    expect(await host.run("ls /var/log/journal")).toBe(`${newId}\n`);
-  });
+      // The next boot is another machine's: what cloud-init does there, done by hand here.
+      await writeFile(tree("etc/ssh/ssh_host_ed25519_key"), host.hostKey.privateKey.reveal(), {
+        mode: 0o600,
+      });
+      await host.start();
+      await host.booted();
+      const next = await happened(host);
+      expect(next.end).toMatchObject({ phase: "update", result: "ok" });
+      expect(await host.run("cat /root/trace")).toBe("init\nupdate\n");
+      const newId = (await host.run("cat /etc/machine-id")).trim();
+      expect(newId).not.toBe(machineId);
+      expect(await host.run("ls /var/log/journal")).toBe(`${newId}\n`);
+    },
+  );
 
   test("names what it could not remove, and fails", async () => {
     using project = new Project({ "services/web/init.sh": sh("true") });

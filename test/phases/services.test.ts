@@ -1,11 +1,11 @@
-import { connect } from "node:net";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { noTestMachines } from "../support/nspawn.ts";
 import { fakeMetadata, happened, machineWith, Project, runPhase } from "./support.ts";
 
 /** Test machines share this computer's network, and the services want their own ports. */
-const portsInUse = await Promise.all([80, 443].map(isAnswered));
-const why = noTestMachines ?? (portsInUse.includes(true) ? "ports 80 and 443 are in use here" : undefined);
+const portsInUse = [80, 443].some(isListenedOn);
+const why = noTestMachines ?? (portsInUse ? "ports 80 and 443 are in use here" : undefined);
 
 test.skipIf(why)(
   `the built-in services do what they say${why === undefined ? "" : ` (${why})`}`,
@@ -49,15 +49,12 @@ test.skipIf(why)(
   },
 );
 
-async function isAnswered(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => {
-      resolve(false);
-    });
-  });
+/** Whether anything listens on the port, at whatever address. */
+function isListenedOn(port: number): boolean {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return ["/proc/net/tcp", "/proc/net/tcp6"]
+    .filter((path) => existsSync(path))
+    .flatMap((path) => readFileSync(path, "utf8").split("\n"))
+    .map((line) => line.trim().split(/\s+/))
+    .some(([, local, , state]) => state === "0A" && local?.endsWith(suffix) === true);
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm, symlink } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -66,9 +67,14 @@ export async function receive(machine: TestMachine, digest: string, archive: Uin
   await machine.run(command, archive);
 }
 
-/** A test machine with a bundle installed. */
-export async function machineWith(plan: Plan): Promise<TestMachine> {
-  const machine = await bootMachine();
+/** A test machine with a bundle installed; its /bin/sh is dash, as on Debian, or bash, as on Amazon Linux. */
+export async function machineWith(plan: Plan, shell: "dash" | "bash" = "dash"): Promise<TestMachine> {
+  const machine = await bootMachine({
+    prepare: async (root) => {
+      await rm(join(root, "usr/bin/sh"));
+      await symlink(shell, join(root, "usr/bin/sh"));
+    },
+  });
   try {
     await machine.booted();
     await install(machine, plan);

@@ -237,6 +237,15 @@ describe.skipIf(noTestMachines)(`trouble in a phase${skipped}`, () => {
     );
   });
 
+  test("a driver that fails itself says so", async () => {
+    using project = new Project({ "services/web/init.sh": sh("true") });
+    await using machine = await machineWith(project.plan());
+    await machine.run("rm /opt/bake-ami/current/catalog.tsv");
+    const result = await runPhase(machine, "init", ["web"]);
+    expect(result.end).toMatchObject({ result: "failed", failed: "_driver" });
+    expect(result.messages.join()).toContain("catalog.tsv");
+  });
+
   test("a full disk fails the step that meets it, and the outcome is still told", async () => {
     using project = new Project({
       "services/big/init.sh": sh("echo begun; cat /dev/zero >/var/lib/bake-ami/fill"),
