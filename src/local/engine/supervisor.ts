@@ -59,6 +59,7 @@ export class Supervisor {
       const deeds = await this.#store.change(async (draft) => await this.#apply(draft), this.#signal);
       for (const [instance, deed] of deeds) await this.#do(instance, deed);
       state = await this.#store.read();
+      if (!this.#swept) await this.#sweep();
     }
     return state;
   }
@@ -69,14 +70,16 @@ export class Supervisor {
       const outcome = await work(draft);
       return { result: outcome, garbage: dropGarbage(draft) };
     }, this.#signal);
-    if (garbage || !this.#swept) {
-      this.#swept = true;
-      // Only now: the state that no longer refers to the files must be on disk first.
-      await this.#store.change(async (draft) => {
-        for (const engine of this.#engines.values()) await engine.sweep(draft);
-      }, this.#signal);
-    }
+    if (garbage || !this.#swept) await this.#sweep();
     return result;
+  }
+
+  /** Removes files that nothing refers to; only ever after the state that does not refer to them is on disk. */
+  async #sweep(): Promise<void> {
+    this.#swept = true;
+    await this.#store.change(async (draft) => {
+      for (const engine of this.#engines.values()) await engine.sweep(draft);
+    }, this.#signal);
   }
 
   /** Starts the machine of a pending instance whose starter is this process; a failure is written down, not thrown. */

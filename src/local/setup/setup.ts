@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { accelerationOf } from "../acceleration-report.ts";
 import { baseImageId, type BaseImageName } from "../base-images.ts";
 import { acquireLock } from "../state/lock.ts";
 import type { Architecture } from "../state/schema.ts";
@@ -49,7 +50,12 @@ export async function setupBaseImage(options: SetupOptions): Promise<string> {
     await mkdir(work, { mode: 0o700 });
     const common = { workDirectory: await mkdtemp(join(work, "make-")), architecture, onProgress, signal };
     const made = await make(options, common);
-    return await installBaseImage(store, made, signal);
+    await installBaseImage(store, made, signal);
+    if (made.boot.kind === "kernel") {
+      // Here, so that the first machine does not have to wait for it.
+      onProgress(`acceleration: ${await accelerationOf({ directory, signal })}`);
+    }
+    return id;
   } finally {
     await rm(work, { recursive: true, force: true });
     await release();
