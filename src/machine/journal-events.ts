@@ -52,13 +52,18 @@ export class JournalReader {
     const stream = entry.get("_STREAM_ID")?.toString("latin1") ?? service;
     const before = this.#partial.get(stream) ?? "";
     const line = (before + message.toString("utf8")).slice(0, longestLine);
-    if (entry.get("_LINE_BREAK")?.toString("latin1") === "line-max") {
+    if (isOpen(entry.get("_LINE_BREAK")?.toString("latin1"))) {
       this.#partial.set(stream, line);
       return nothing;
     }
     this.#partial.delete(stream);
     return { ...nothing, events: [{ type: "output", at, machineAt, phase, service, line }] };
   }
+}
+
+/** Whether journald ended a record where the program ended no line: the next record of the stream goes on with it. */
+function isOpen(lineBreak: string | undefined): boolean {
+  return lineBreak === "line-max" || lineBreak === "pid-change";
 }
 
 /** The `key=value` pairs of a line; a value ends at the next space, and `-` stands for none. */
@@ -125,6 +130,9 @@ function readEventLine(text: string, at: number, machineAt: number): Reading {
       const message = `${service}: ${step} is tried again in ${value("delay")} s (attempt ${value("try")})`;
       return { ...nothing, events: [{ type: "note", at, message }] };
     }
+    case "first-request":
+      // There for its cursor alone.
+      return nothing;
     case "rebooting":
       return {
         events: [{ type: "note", at, message: "the machine reboots, as a step asked" }],

@@ -195,7 +195,11 @@ describe.skipIf(noLocalMachines !== undefined)(
     });
 
     test("a full disk while baking is one clear message", async () => {
-      project.write("services/hog/init/10-hog.sh", "#!/bin/sh\nhead -c 100G /dev/zero >/var/hog\n");
+      // Most of it by allocation, which costs no time; the rest by real writes, which fail.
+      project.write(
+        "services/hog/init/10-hog.sh",
+        '#!/bin/sh\nfallocate -l "$(df --output=avail -k / | tail -n 1)K" /var/hog || :\nhead -c 1G /dev/zero >/var/hog2\n',
+      );
       const result = await run("hog");
       expect(result.status).toBe(1);
       expect(result.stderr).toMatch(/No space left on device/);

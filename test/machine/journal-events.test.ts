@@ -86,11 +86,12 @@ test("pieces of a long line are joined, each stream by itself", () => {
   const pieces = [
     output("aaa", { _LINE_BREAK: "line-max", _STREAM_ID: "1" }),
     output("xxx", { _LINE_BREAK: "line-max", _STREAM_ID: "2" }),
-    output("bbb", { _STREAM_ID: "1" }),
+    output("bbb", { _LINE_BREAK: "pid-change", _STREAM_ID: "1" }),
+    output("ccc", { _STREAM_ID: "1" }),
     output("yyy", { _LINE_BREAK: "eof", _STREAM_ID: "2" }),
   ];
   const lines = pieces
     .flatMap((piece) => reader.read(piece, 5).events)
     .map((event) => ("line" in event ? event.line : ""));
-  expect(lines).toEqual(["aaabbb", "xxxyyy"]);
+  expect(lines).toEqual(["aaabbbccc", "xxxyyy"]);
 });
