@@ -1,6 +1,7 @@
 #!/bin/sh
 # Takes a bundle from standard input and makes it the current one. Its text is sent as a command, so it stands alone:
-#   sh -c "$(cat receive.sh)" receive DIGEST <bundle.tar.gz
+#   sh -c "$(cat receive.sh)" receive DIGEST [START-ARGUMENT...] <bundle.tar.gz
+# With arguments for bin/start it starts a phase after that.
 set -eu
 umask 022
 digest=$1
@@ -30,4 +31,6 @@ else
     rm -rf "$new"
     trap - EXIT
 fi
-exec /bin/sh "$bundles/$digest/bin/install" "$digest"
+/bin/sh "$bundles/$digest/bin/install" "$digest"
+shift
+if [ $# -gt 0 ]; then exec /bin/sh "$bundles/$digest/bin/start" "$@"; fi

@@ -8,5 +8,5 @@ npx prettier --check --log-level=warn .
 # The cases of the catalog are wrong on purpose.
 git ls-files ':!test/catalog/cases' '*.sh' 'phases/bin/*' 'phases/resources/*' 'services/*' .ci/run | while read -r file; do
     if [ -f "$file" ] && head -n 1 "$file" | grep -q '^#!.*sh$'; then echo "$file"; fi
-done | xargs shellcheck
+done | xargs shellcheck -x
 echo "types, lint, format and shell are clean"

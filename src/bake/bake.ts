@@ -13,11 +13,10 @@ import { registered, warnOfLeftover, type Creation } from "../aws/temporary.ts";
 import { Scope } from "../base/scope.ts";
 import { throwIfAborted } from "../base/wait.ts";
 import type { Bundle } from "../bundle/bundle.ts";
-import { installBundle, runPhase } from "../machine/phase-run.ts";
+import { phaseStage } from "../machine/phase-stage.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Listener } from "../report/events.ts";
 import { inStage } from "../report/stage.ts";
-import { PhaseMemory } from "../machine/phase-memory.ts";
 import { startBuilder, type Builder } from "./builder.ts";
 import { sealMachine } from "./seal.ts";
 import { findSource, type SourceQuery } from "./source.ts";
@@ -113,24 +112,14 @@ export async function bake(options: BakeOptions): Promise<BakeResult> {
 }
 
 async function initialise(builder: Builder, options: BakeOptions): Promise<void> {
-  const { listener, signal } = options;
-  await inStage(listener, "upload", () => installBundle(builder.machine, options.bundle, signal));
-  const memory = new PhaseMemory(listener);
-  const end = await inStage(listener, "init", () =>
-    runPhase(
-      builder.machine,
-      {
-        phase: "init",
-        run: options.run,
-        services: options.plan.requested,
-        builder: true,
-        metadata: "http://169.254.169.254",
-      },
-      memory.listen,
-      signal,
-    ),
-  );
-  if (end.result === "failed") throw memory.failure(end);
+  const request = {
+    phase: "init",
+    run: options.run,
+    services: options.plan.requested,
+    builder: true,
+    metadata: "http://169.254.169.254",
+  } as const;
+  await phaseStage(builder.machine, request, options.bundle, options.listener, options.signal);
 }
 
 /** Makes the image and hands it over once it can be launched; until then its undo is registered. */

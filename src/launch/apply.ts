@@ -1,7 +1,6 @@
 import type { Bundle } from "../bundle/bundle.ts";
 import { Machine } from "../machine/machine.ts";
-import { PhaseMemory } from "../machine/phase-memory.ts";
-import { installBundle, runPhase } from "../machine/phase-run.ts";
+import { phaseStage } from "../machine/phase-stage.ts";
 import { stopCommand } from "../machine/remote.ts";
 import type { SshTarget } from "../machine/target.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -29,13 +28,10 @@ export async function applyToMachine(options: ApplyOptions): Promise<void> {
   const { listener, signal, run, plan } = options;
   await using machine = new Machine(options.target, { deadlineSeconds: connectDeadlineSeconds });
   await inStage(listener, "connect", () => machine.connect(signal), options.target.host);
-  await inStage(listener, "upload", () => installBundle(machine, options.bundle, signal));
   try {
     for (const phase of ["init", "update"] as const) {
-      const memory = new PhaseMemory(listener);
       const request = { phase, run, services: plan.requested, builder: false, metadata: undefined };
-      const end = await inStage(listener, phase, () => runPhase(machine, request, memory.listen, signal));
-      if (end.result === "failed") throw memory.failure(end);
+      await phaseStage(machine, request, phase === "init" ? options.bundle : undefined, listener, signal);
     }
   } finally {
     if (signal.aborted) await stopPhases(machine, listener);

@@ -130,9 +130,6 @@ function readEventLine(text: string, at: number, machineAt: number): Reading {
       const message = `${service}: ${step} is tried again in ${value("delay")} s (attempt ${value("try")})`;
       return { ...nothing, events: [{ type: "note", at, message }] };
     }
-    case "first-request":
-      // There for its cursor alone.
-      return nothing;
     case "rebooting":
       return {
         events: [{ type: "note", at, message: "the machine reboots, as a step asked" }],

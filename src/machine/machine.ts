@@ -26,9 +26,6 @@ const retryPauseMs = 150;
 /** A refused login may only mean that the first boot has not yet planted the key; past this it means what it says. */
 const loginPatienceMs = 30_000;
 
-/** How often a repeatable command is run again after its connection was lost. */
-const mostAttempts = 10;
-
 /** How often `checkAlive` is asked. */
 const aliveCheckMs = 3000;
 
@@ -116,22 +113,6 @@ export class Machine implements AsyncDisposable {
   async exec(command: string, options: ExecOptions): Promise<ExecResult> {
     const connection = await this.connect(options.signal);
     return await connection.exec(command, options);
-  }
-
-  /**
-   * Runs a command that may be run twice without harm; after a lost connection it is run again.
-   * @throws BakeError as {@link connect} does.
-   */
-  async execAgain(command: string, options: ExecOptions): Promise<ExecResult> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.exec(command, options);
-      } catch (error) {
-        if (!(error instanceof BakeError) || error.kind !== "connection" || attempt === mostAttempts)
-          throw error;
-        await sleep(retryPauseMs, options.signal);
-      }
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,17 +7,8 @@ import type { Phase } from "../catalog/service.ts";
 /** Where the machine keeps the programs of the bundle in use. */
 const programs = "/opt/bake-ami/current/bin";
 
-/** Journal fields that {@link JournalReader} needs; the cursor and the time come with every entry anyway. */
-const journalFields = ["MESSAGE", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "_LINE_BREAK", "_STREAM_ID"];
-
 const asRoot = (user: string, words: readonly string[]): string =>
   shellCommand(user === "root" ? words : ["sudo", "-n", ...words]);
-
-/** The command that takes a bundle from its standard input and makes it the current one. */
-export function receiveCommand(user: string, digest: string): string {
-  const program = readFileSync(join(packageRoot(), "phases", "receive.sh"), "utf8");
-  return asRoot(user, ["sh", "-c", program, "receive", digest]);
-}
 
 export interface StartRequest {
   readonly phase: Phase;
@@ -30,16 +21,27 @@ export interface StartRequest {
   readonly metadata: string | undefined;
 }
 
-/** The command that starts a phase and prints `cursor=...`. */
-export function startCommand(user: string, request: StartRequest): string {
-  return asRoot(user, [
-    `${programs}/start`,
+/** The words after `start`: which phase, for whom, and that its journal is to follow. */
+function startWords(request: StartRequest): string[] {
+  return [
     request.phase,
     request.run,
     ...(request.builder ? ["--builder"] : []),
     ...(request.metadata === undefined ? [] : ["--metadata", request.metadata]),
+    "--follow",
     ...request.services,
-  ]);
+  ];
+}
+
+/** The command that starts a phase, prints `cursor=...` on a line, and then follows the journal from there. */
+export function startCommand(user: string, request: StartRequest): string {
+  return asRoot(user, [`${programs}/start`, ...startWords(request)]);
+}
+
+/** The same for a machine that first takes a bundle from its standard input and makes it the current one. */
+export function deliverCommand(user: string, digest: string, request: StartRequest): string {
+  const program = readFileSync(join(packageRoot(), "phases", "receive.sh"), "utf8");
+  return asRoot(user, ["sh", "-c", program, "receive", digest, ...startWords(request)]);
 }
 
 /** The command that prints the state of a phase as `key=value` lines. */
@@ -52,21 +54,9 @@ export function sealCommand(user: string): string {
   return asRoot(user, [`${programs}/seal`]);
 }
 
-/**
- * The command that prints the journal entries after `cursor` in export format; with `follow` it never ends.
- * A following journalctl may look at the running boot alone, so entries from before a reboot need one without.
- */
+/** The command that prints the journal entries after a cursor in export format; with `follow` it never ends. */
 export function journalCommand(user: string, cursor: string, follow: boolean): string {
-  return asRoot(user, [
-    "journalctl",
-    "--quiet",
-    "--output=export",
-    `--output-fields=${journalFields.join(",")}`,
-    `--after-cursor=${cursor}`,
-    "--identifier=bake-ami",
-    "--identifier=bake-ami-step",
-    ...(follow ? ["--follow", "--no-tail"] : []),
-  ]);
+  return asRoot(user, [`${programs}/journal`, ...(follow ? ["--follow"] : []), cursor]);
 }
 
 /** The command that prints what all phase runs of the machine printed; with `follow` it never ends. */

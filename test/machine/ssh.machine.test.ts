@@ -89,18 +89,6 @@ describe.skipIf(noTestMachines !== undefined)(`SSH to a real machine ${noTestMac
     expect((await machine.exec("echo again", { signal: never })).stdout).toBe("again\n");
   });
 
-  test("a repeatable command survives a cut connection", async () => {
-    const port = await freePort();
-    await using forwarder = await Forwarder.open(port, host.sshPort);
-    await using machine = open({ port });
-    await machine.connect(never);
-    setTimeout(() => {
-      forwarder.cut();
-    }, 200);
-    const result = await machine.execAgain("sleep 1; echo done", { signal: never });
-    expect(result.stdout).toBe("done\n");
-  });
-
   test("through a proxy command, as a bastion or Session Manager gives one", async () => {
     const script = `const s=require("node:net").connect(+process.argv[2],process.argv[1]);process.stdin.pipe(s).pipe(process.stdout)`;
     await using machine = open({

@@ -46,8 +46,10 @@ test("commands are quoted, and go through sudo unless the login is root", () => 
     metadata: undefined,
   } as const;
   expect(startCommand("admin", request)).toBe(
-    "sudo -n /opt/bake-ami/current/bin/start init r1 --builder a b",
+    "sudo -n /opt/bake-ami/current/bin/start init r1 --builder --follow a b",
   );
-  expect(startCommand("root", request)).toBe("/opt/bake-ami/current/bin/start init r1 --builder a b");
-  expect(journalCommand("root", "s=1;i=2", false)).toContain("'--after-cursor=s=1;i=2'");
+  expect(startCommand("root", request)).toBe(
+    "/opt/bake-ami/current/bin/start init r1 --builder --follow a b",
+  );
+  expect(journalCommand("root", "s=1;i=2", false)).toBe("/opt/bake-ami/current/bin/journal 's=1;i=2'");
 });

@@ -174,7 +174,7 @@ function lineEndOf(entry: JournalEntry): Buffer {
 }
 
 async function journal(machine: TestMachine, cursor: string | undefined): Promise<readonly JournalEntry[]> {
-  const after = cursor === undefined ? "" : `--after-cursor='${cursor}'`;
+  const after = cursor === undefined || cursor === "none" ? "" : `--after-cursor='${cursor}'`;
   const result = await machine.exec(
     `journalctl --sync; journalctl --quiet --output=export -t bake-ami -t bake-ami-step ${after}`,
   );
