@@ -27,8 +27,7 @@ else
         exit 1
     fi
     # Another upload of the same bundle may have been quicker.
-    [ -d "$bundles/$digest" ] || mv -T "$new" "$bundles/$digest"
-    rm -rf "$new"
+    if [ -d "$bundles/$digest" ]; then rm -rf "$new"; else mv -T "$new" "$bundles/$digest"; fi
     trap - EXIT
 fi
 /bin/sh "$bundles/$digest/bin/install" "$digest"
