@@ -62,8 +62,8 @@ describe.skipIf(noLocalMachines !== undefined)(
       await cloud[Symbol.asyncDispose]();
     });
 
-    const run = (...args: string[]): Promise<CliResult> =>
-      bakeAmi([...args, "--local"], { cwd: project.directory, env: cloud.env });
+    const run = (verb: string, ...args: string[]): Promise<CliResult> =>
+      bakeAmi([verb, "--local", ...args], { cwd: project.directory, env: cloud.env });
 
     const ssh = async (machine: MachineValue, command: string): Promise<string> => {
       const result = await run("ssh", machine.id, "--quiet", "--", command);

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   DescribeImagesCommand,
   DescribeInstancesCommand,
@@ -63,10 +64,23 @@ export async function openTestCloud(): Promise<TestCloud> {
   };
 }
 
+/** Changes with what the base image is made of. */
+function recipeDigest(): string {
+  const local = resolve(import.meta.dirname, "../../src/local");
+  const files = ["guest", "setup"].flatMap((room) =>
+    readdirSync(join(local, room), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  const hash = createHash("sha256");
+  for (const file of files.sort()) hash.update(`${file.slice(local.length)}\0`).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 12);
+}
+
 /** A cloud directory with nothing but the base image, made once. */
 async function preparedCloud(): Promise<string> {
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "bake-ami");
-  const prepared = join(cache, "test-cloud");
+  const prepared = join(cache, `test-cloud-${recipeDigest()}`);
   if (existsSync(prepared)) return prepared;
   mkdirSync(cache, { recursive: true });
   const fresh = mkdtempSync(join(cache, "new-cloud-"));
