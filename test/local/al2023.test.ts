@@ -90,7 +90,7 @@ describe.skipIf(!hasQemuImg)(`fetching Amazon Linux 2023${why}`, () => {
       { id, name: `al2023-ami-${version}-kernel-6.1-${architecture}`, ownerAlias: "amazon", sizeGiB: 25 },
     ]);
     expect(files().sort()).toEqual(
-      [`al2023-${architecture}.json`, `${disks[0]?.id ?? ""}.qcow2`, "state.json"].sort(),
+      [`al2023-${architecture}.json`, `${disks[0]?.id ?? ""}.qcow2`, "reserve", "state.json"].sort(),
     );
     // It is there now: nothing is asked for again.
     const asked = requests.length;

@@ -50,7 +50,7 @@ test("no change is lost when several processes write at once", async () => {
   expect(await Promise.all(children.map(ended))).toEqual([0, 0, 0, 0]);
   expect(await count()).toBe(100);
   // What is left of the lock is an empty directory.
-  expect(readdirSync(directory).sort()).toEqual(["lock", "state.json"]);
+  expect(readdirSync(directory).sort()).toEqual(["lock", "reserve", "state.json"]);
   expect(readdirSync(join(directory, "lock"))).toEqual([]);
 });
 

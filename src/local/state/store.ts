@@ -1,9 +1,13 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BakeError, systemCodeOf } from "../../base/errors.ts";
 import { acquireLock } from "./lock.ts";
 import { emptyState, stateSchema, type State } from "./schema.ts";
+
+/** Many times what the state of a busy cloud takes. */
+const reserveBytes = 1024 * 1024;
 
 /**
  * The state of one local cloud in `<directory>/state.json`. Any number of processes may use one directory. Readers see the
@@ -12,11 +16,13 @@ import { emptyState, stateSchema, type State } from "./schema.ts";
 export class Store {
   readonly directory: string;
   readonly #file: string;
+  readonly #reserve: string;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string) {
     this.directory = directory;
     this.#file = join(directory, "state.json");
+    this.#reserve = join(directory, "reserve");
   }
 
   /**
@@ -42,13 +48,16 @@ export class Store {
   async change<T>(work: (draft: State) => T | Promise<T>, signal: AbortSignal): Promise<T> {
     const mine = this.#turn.then(async () => {
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
-      const release = await acquireLock(this.directory, "lock", signal);
+      const release = await this.#withRoom(() => acquireLock(this.directory, "lock", signal));
       try {
         const draft = await this.read();
         const before = JSON.stringify(draft);
         const result = await work(draft);
         const after = JSON.stringify(draft);
-        if (after !== before) await this.#write(after);
+        if (after !== before) {
+          await this.#withRoom(() => this.#write(after));
+          await this.#keepRoom();
+        }
         return result;
       } finally {
         await release();
@@ -56,6 +65,35 @@ export class Store {
     });
     this.#turn = mine.catch(() => undefined);
     return await mine;
+  }
+
+  /**
+   * Does something that writes a little; on a full disk, with the room that was kept for that. Else nobody could even
+   * write down that machines have stopped because the disk is full, or free it by terminating them.
+   */
+  async #withRoom<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOSPC") throw error;
+      await rm(this.#reserve, { force: true });
+    }
+    try {
+      return await write();
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOSPC") throw error;
+      throw new BakeError("failed", `the disk of this computer is full at ${this.directory}`, {
+        hint: "make room there; `bake-ami local reset` ends all local machines and deletes their disks",
+        cause: error,
+      });
+    }
+  }
+
+  async #keepRoom(): Promise<void> {
+    if (existsSync(this.#reserve)) return;
+    await writeFile(this.#reserve, Buffer.alloc(reserveBytes, 1), { mode: 0o600 }).catch(async () => {
+      await rm(this.#reserve, { force: true });
+    });
   }
 
   /** Only for the holder of the lock, hence the fixed name of the new file. */
