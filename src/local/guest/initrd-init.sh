@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first program of a machine: finds its disk and its network, then hands over to the system on the disk.
 # It does in a tenth of a second what takes a system's own tools two, on a processor that is emulated.
 set -eu
