@@ -52,11 +52,11 @@ make_initrd() {
 # What a server that lives for hours has no use for, each some tenths of a second of every boot.
 mask_units() {
 	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
-		fstrim.timer getty@tty1.service dev-hugepages.mount kmod-static-nodes.service \
+		fstrim.timer getty@tty1.service dev-hugepages.mount dev-mqueue.mount kmod-static-nodes.service \
 		proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount sys-kernel-config.mount \
 		sys-kernel-debug.mount sys-kernel-tracing.mount systemd-ask-password-console.path \
 		systemd-ask-password-wall.path systemd-binfmt.service systemd-pcrphase-sysinit.service \
-		systemd-pcrphase.service systemd-pstore.service systemd-random-seed.service systemd-repart.service \
+		systemd-pcrphase.service systemd-pstore.service systemd-random-seed.service systemd-remount-fs.service systemd-repart.service \
 		systemd-update-utmp-runlevel.service modprobe@configfs.service modprobe@dm_mod.service \
 		modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service; do
 		ln -sf /dev/null "$root/etc/systemd/system/$unit"
