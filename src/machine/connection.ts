@@ -123,6 +123,10 @@ export class Connection implements AsyncDisposable {
   async exec(command: string, options: ExecOptions): Promise<ExecResult> {
     throwIfAborted(options.signal);
     const channel = await this.#openChannel(command);
+    if (options.signal.aborted) {
+      channel.close();
+      throw interruptedBy(options.signal);
+    }
     return await new Promise<ExecResult>((resolve, reject) => {
       const stdout: Buffer[] = [];
       let stdoutSize = 0;

@@ -65,6 +65,17 @@ describe.skipIf(noTestMachines !== undefined)(`SSH to a real machine ${noTestMac
     expect(await waiting).toMatchObject({ kind: "interrupted", message: "interrupted by SIGINT" });
   });
 
+  test("an interruption while the command is being started is not lost", async () => {
+    await using machine = open();
+    await machine.connect(never);
+    const abort = new AbortController();
+    const running = machine.exec("sleep 30", { signal: abort.signal }).catch((thrown: unknown) => thrown);
+    // The channel is being opened now: its answer takes a trip to the machine.
+    await Promise.resolve();
+    abort.abort(new BakeError("interrupted", "stop"));
+    expect(await running).toMatchObject({ kind: "interrupted", message: "stop" });
+  });
+
   test("what checkAlive throws ends the wait for a machine", async () => {
     const machine = new Machine(
       { ...host.ssh, port: await freePort() },
