@@ -26,7 +26,7 @@ export interface Source {
 
 /**
  * Finds the image to start from.
- * @throws BakeError `not-found` with the remedy.
+ * @throws BakeError `usage` with the remedy: nothing was started.
  */
 export async function findSource(cloud: Cloud, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   if (query.kind === "id") {
@@ -40,7 +40,7 @@ export async function findSource(cloud: Cloud, query: SourceQuery, signal: Abort
   ];
   const [image] = newestFirst(await describeImages(cloud, [query.owner], filters, signal));
   if (image === undefined) {
-    throw new BakeError("not-found", `no image of owner ${query.owner} is named ${query.name}`, {
+    throw new BakeError("usage", `no image of owner ${query.owner} is named ${query.name}`, {
       hint: query.hint,
     });
   }

@@ -57,7 +57,7 @@ function choiceOf(image: Image, wanted: readonly string[], extra: readonly strin
 
 /**
  * The image for a launch: `ami-...` names one, anything else is services.
- * @throws BakeError `not-found` when no image of this owner has any of the services.
+ * @throws BakeError `usage` when no image of this owner has any of the services.
  */
 export async function findImage(
   cloud: Cloud,
@@ -75,7 +75,7 @@ export async function findImage(
   const choice = chooseImage(images, services, request.extra);
   if (choice !== undefined) return choice;
   const known = [...new Set(images.flatMap((image) => namesIn(image.tags, tagKeys.services)))].sort();
-  throw new BakeError("not-found", `no image of yours has ${services.join(", ")}`, {
+  throw new BakeError("usage", `no image of yours has ${services.join(", ")}`, {
     hint: `bake one: \`bake-ami ${services.join(" ")}\`${known.length === 0 ? "" : `; your images have: ${known.join(", ")}`}`,
   });
 }

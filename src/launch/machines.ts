@@ -50,7 +50,7 @@ export async function withOutcomes(
 
 /**
  * The machine that a person means: an instance id, the beginning of one, or `latest`.
- * @throws BakeError `not-found` or `usage` with the choices.
+ * @throws BakeError `usage` with the choices.
  */
 export function pickMachine(instances: readonly Instance[], wanted: string): Instance {
   const latest = instances.at(-1);
@@ -60,7 +60,7 @@ export function pickMachine(instances: readonly Instance[], wanted: string): Ins
   const ids = instances.map(({ id }) => id);
   if (match === undefined) {
     const hint = didYouMean(wanted, ids);
-    throw new BakeError("not-found", `there is no machine ${wanted} of yours`, {
+    throw new BakeError("usage", `there is no machine ${wanted} of yours`, {
       hint:
         hint !== "" ? hint : ids.length === 0 ? "you have no machines" : `your machines: ${ids.join(", ")}`,
     });

@@ -122,12 +122,9 @@ export class Connection implements AsyncDisposable {
    */
   async exec(command: string, options: ExecOptions): Promise<ExecResult> {
     throwIfAborted(options.signal);
-    const channel = await this.#openChannel(command);
-    if (options.signal.aborted) {
-      channel.close();
-      throw interruptedBy(options.signal);
-    }
+    if (!this.#isOpen) throw this.#lost();
     return await new Promise<ExecResult>((resolve, reject) => {
+      let channel: ClientChannel | undefined;
       const stdout: Buffer[] = [];
       let stdoutSize = 0;
       let stderr = "";
@@ -138,7 +135,7 @@ export class Connection implements AsyncDisposable {
         done();
       };
       const onAbort = (): void => {
-        channel.close();
+        channel?.close();
         settle(() => {
           reject(interruptedBy(options.signal));
         });
@@ -150,44 +147,41 @@ export class Connection implements AsyncDisposable {
       };
       options.signal.addEventListener("abort", onAbort, { once: true });
       this.#client.once("close", onLost);
-      channel.on("data", (chunk: Buffer) => {
-        if (options.onStdout !== undefined) options.onStdout(chunk);
-        else if (stdoutSize < stdoutLimit) {
-          stdout.push(chunk);
-          stdoutSize += chunk.length;
+      // A quick command may be over in the very packet that starts it, so everything listens before this returns.
+      this.#client.exec(command, (error, opened) => {
+        if (error !== undefined) {
+          settle(() => {
+            reject(new BakeError("connection", `cannot start a command: ${error.message}`, { cause: error }));
+          });
+          return;
         }
-      });
-      channel.stderr.on("data", (chunk: Buffer) => {
-        stderr = (stderr + chunk.toString("utf8")).slice(-stderrLimit);
-      });
-      channel.on("exit", (code: number | null, signalName?: string) => {
-        status = code ?? (signalName === undefined ? 255 : 128);
-      });
-      channel.on("close", () => {
-        settle(() => {
-          if (status === undefined) reject(this.#lost());
-          else resolve({ status, stdout: Buffer.concat(stdout).toString("utf8"), stderr });
+        channel = opened;
+        if (options.signal.aborted) {
+          opened.close();
+          return;
+        }
+        opened.on("data", (chunk: Buffer) => {
+          if (options.onStdout !== undefined) options.onStdout(chunk);
+          else if (stdoutSize < stdoutLimit) {
+            stdout.push(chunk);
+            stdoutSize += chunk.length;
+          }
         });
-      });
-      // The other end may close its input early; its exit status tells the story.
-      channel.on("error", () => undefined);
-      channel.end(options.input === undefined ? undefined : Buffer.from(options.input));
-    });
-  }
-
-  /** The channel that `ssh2` opens for one command. */
-  async #openChannel(command: string): Promise<ClientChannel> {
-    if (!this.#isOpen) throw this.#lost();
-    return await new Promise<ClientChannel>((resolve, reject) => {
-      const onLost = (): void => {
-        reject(this.#lost());
-      };
-      this.#client.once("close", onLost);
-      this.#client.exec(command, (error, channel) => {
-        this.#client.off("close", onLost);
-        if (error === undefined) resolve(channel);
-        else
-          reject(new BakeError("connection", `cannot start a command: ${error.message}`, { cause: error }));
+        opened.stderr.on("data", (chunk: Buffer) => {
+          stderr = (stderr + chunk.toString("utf8")).slice(-stderrLimit);
+        });
+        opened.on("exit", (code: number | null, signalName?: string) => {
+          status = code ?? (signalName === undefined ? 255 : 128);
+        });
+        opened.on("close", () => {
+          settle(() => {
+            if (status === undefined) reject(this.#lost());
+            else resolve({ status, stdout: Buffer.concat(stdout).toString("utf8"), stderr });
+          });
+        });
+        // The other end may close its input early; its exit status tells the story.
+        opened.on("error", () => undefined);
+        opened.end(options.input === undefined ? undefined : Buffer.from(options.input));
       });
     });
   }
