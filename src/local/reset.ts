@@ -1,9 +1,8 @@
-import { readdir, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { systemCodeOf } from "../base/errors.ts";
 import { sweepFiles } from "./qemu/disk-files.ts";
 import { killMachine } from "./qemu/machine-process.ts";
-import { restoreBaseImages } from "./setup/install.ts";
+import { listed, restoreBaseImages } from "./setup/install.ts";
 import { acquireLock } from "./state/lock.ts";
 import { emptyState } from "./state/schema.ts";
 import { Store } from "./state/store.ts";
@@ -47,13 +46,4 @@ export async function resetLocalCloud({ directory, baseImages, signal }: ResetOp
     await restoreBaseImages(directory, draft);
     await sweepFiles(directory, draft);
   }, signal);
-}
-
-async function listed(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }

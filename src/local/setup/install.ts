@@ -67,7 +67,8 @@ function recordFile(directory: string, { base, architecture }: BaseImage): strin
   return join(directory, "bases", `${base}-${architecture}.json`);
 }
 
-async function listed(directory: string): Promise<string[]> {
+/** Names in a directory; none when there is no such directory. */
+export async function listed(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
