@@ -12,8 +12,14 @@ export interface KeyPair {
 
 /** A new ed25519 key pair; it never touches the disk here. */
 export function newKeyPair(comment: string): KeyPair {
-  const pair = utils.generateKeyPairSync("ed25519", { comment });
-  return { publicKey: pair.public.trim(), privateKey: new Secret(pair.private) };
+  // ssh2 1.17 drops a leading zero byte of the public key: one pair in 256 is
+  // malformed (mscdex/ssh2 issue 1390).
+  for (;;) {
+    const pair = utils.generateKeyPairSync("ed25519", { comment });
+    if (utils.parseKey(pair.public) instanceof Error || utils.parseKey(pair.private) instanceof Error)
+      continue;
+    return { publicKey: pair.public.trim(), privateKey: new Secret(pair.private) };
+  }
 }
 
 /**

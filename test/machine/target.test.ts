@@ -33,6 +33,15 @@ test("a new key pair's halves belong together", () => {
   expect(`${JSON.stringify(pair)} ${String(pair.privateKey)}`).not.toContain("PRIVATE KEY");
 });
 
+test("of two thousand new key pairs, none is malformed", () => {
+  for (let index = 0; index < 2000; index += 1) {
+    const [type, encoded = ""] = newKeyPair("").publicKey.split(" ");
+    expect(type).toBe("ssh-ed25519");
+    // RFC 8709: a name of 11 bytes and a key of 32, with 4 bytes of length before each.
+    expect(Buffer.from(encoded, "base64")).toHaveLength(4 + 11 + 4 + 32);
+  }
+});
+
 test("a file that is no key is refused by name", () => {
   expect(() => publicKeyOf(new Secret("nonsense"), "/tmp/key")).toThrow(/\/tmp\/key is not a private key/);
 });
