@@ -56,6 +56,8 @@ const snapshot = z.object({
   /** The frozen disk that holds its content. */
   disk: z.string(),
   startedAt: z.number(),
+  /** The KMS key, when encrypted. */
+  kmsKeyId: z.string().optional(),
   tags,
 });
 
@@ -74,6 +76,7 @@ const image = z.object({
   sizeGiB: z.number(),
   boot,
   imdsSupport: z.literal("v2.0").optional(),
+  deprecatedAt: z.number().optional(),
   sourceInstanceId: z.string().optional(),
   /** While pending: the process that makes it. */
   maker: processIdentity.optional(),
@@ -91,6 +94,11 @@ const volume = z.object({
   nextDisk: z.string().optional(),
   snapshotId: z.string(),
   type: z.string(),
+  iops: z.number().optional(),
+  /** In MiB/s. */
+  throughput: z.number().optional(),
+  /** The KMS key, when encrypted: told as asked for; the disk file here is as it is. */
+  kmsKeyId: z.string().optional(),
   deviceName: z.string(),
   deleteOnTermination: z.boolean(),
   createdAt: z.number(),
@@ -135,6 +143,10 @@ const instance = z.object({
   userData: z.string().optional(),
   metadata: metadataOptions,
   shutdownBehavior: z.enum(["stop", "terminate"]),
+  /** Whether it was asked for on the spot market, where there is always capacity at the usual price. */
+  spot: z.boolean().optional(),
+  /** The ARN of its instance profile; there is no IAM here that could tell whether it exists. */
+  profileArn: z.string().optional(),
   state: z.enum(["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]),
   stateReason: reason.optional(),
   transitionReason: z.string(),
@@ -153,6 +165,16 @@ const instance = z.object({
   tags,
 });
 
+/** A parameter of Systems Manager; only the newest version is kept. */
+const parameter = z.object({
+  name: z.string(),
+  type: z.enum(["String", "StringList", "SecureString"]),
+  dataType: z.enum(["text", "aws:ec2:image"]),
+  value: z.string(),
+  version: z.number(),
+  changedAt: z.number(),
+});
+
 export const stateSchema = z.object({
   version: z.literal(1),
   instances: z.array(instance),
@@ -161,6 +183,8 @@ export const stateSchema = z.object({
   disks: z.array(disk),
   keyPairs: z.array(keyPair),
   securityGroups: z.array(securityGroup),
+  /** Absent in a state that was written before there were any. */
+  parameters: z.array(parameter).default([]),
 });
 
 export type State = z.infer<typeof stateSchema>;
@@ -172,6 +196,7 @@ export type Disk = z.infer<typeof disk>;
 export type KeyPair = z.infer<typeof keyPair>;
 export type SecurityGroup = z.infer<typeof securityGroup>;
 export type Rule = z.infer<typeof rule>;
+export type Parameter = z.infer<typeof parameter>;
 export type Boot = z.infer<typeof boot>;
 export type Reason = z.infer<typeof reason>;
 export type Architecture = z.infer<typeof architecture>;
@@ -208,5 +233,6 @@ export function emptyState(): State {
         tags: {},
       },
     ],
+    parameters: [],
   };
 }
