@@ -3,15 +3,17 @@ import { nearest } from "../base/nearest.ts";
 import type { Action, Context } from "./actions/action.ts";
 import { createImage } from "./actions/create-image.ts";
 import { describeInstanceActions } from "./actions/describe-instances.ts";
+import { modifyInstanceActions } from "./actions/modify-instance.ts";
+import { networkActions } from "./actions/describe-network.ts";
 import { identityActions } from "./actions/identity.ts";
 import { imageActions } from "./actions/images.ts";
 import { instanceTypeActions } from "./actions/instance-types.ts";
 import { instanceActions } from "./actions/instances.ts";
 import { keyPairActions } from "./actions/key-pairs.ts";
-import { networkActions } from "./actions/network.ts";
 import { runInstances } from "./actions/run-instances.ts";
 import { securityGroupActions } from "./actions/security-groups.ts";
 import { tagActions } from "./actions/tags.ts";
+import { volumeActions } from "./actions/volumes.ts";
 import { ApiError } from "./protocol/errors.ts";
 import type { QueryNode } from "./protocol/query.ts";
 import { xmlDocument, type XmlObject } from "./protocol/xml.ts";
@@ -39,6 +41,8 @@ const ec2: Service = {
     ...securityGroupActions,
     ...networkActions,
     ...instanceTypeActions,
+    ...volumeActions,
+    ...modifyInstanceActions,
   ]),
   success: (action, content, requestId) =>
     xmlDocument(`${action}Response`, "http://ec2.amazonaws.com/doc/2016-11-15/", { requestId, ...content }),

@@ -5,7 +5,6 @@ import { flag, list, text } from "../protocol/query.ts";
 import { accountId, vpcId, type Instance, type State } from "../state/schema.ts";
 import { action } from "./action.ts";
 import { privateDnsName, reservationXml, stateCodes, stateXml } from "./instance-xml.ts";
-import { tagSet } from "./tags.ts";
 
 function attributes(state: State): Attributes<Instance> {
   const groupNames = ({ groupIds }: Instance): string[] =>
@@ -16,8 +15,10 @@ function attributes(state: State): Attributes<Instance> {
     "client-token": (it) => [it.clientToken],
     "dns-name": (it) => [it.publicAddress],
     hypervisor: () => ["xen"],
+    "iam-instance-profile.arn": (it) => [it.profileArn],
     "image-id": (it) => [it.imageId],
     "instance-id": (it) => [it.id],
+    "instance-lifecycle": (it) => (it.spot === true ? ["spot"] : []),
     "instance-state-code": (it) => [String(stateCodes[it.state])],
     "instance-state-name": (it) => [it.state],
     "instance-type": (it) => [it.type],
@@ -109,61 +110,6 @@ export const describeInstanceActions = [
             instanceStatus: summary,
           };
         }),
-        nextToken,
-      };
-    },
-  ),
-
-  action(
-    "DescribeVolumes",
-    z.strictObject({ VolumeId: list(text), ...filterParameters, ...pageParameters }),
-    async (context, asked) => {
-      const state = await context.read();
-      const all = state.instances
-        .filter((it) => it.state !== "terminated")
-        .map((instance) => ({ instance, ...instance.volume }));
-      const known = asked.VolumeId.length > 0 ? byIds("volume", asked.VolumeId, all, ({ id }) => id) : all;
-      const matching = filtered(
-        known,
-        asked.Filter,
-        {
-          "volume-id": (it) => [it.id],
-          "attachment.instance-id": (it) => [it.instance.id],
-          "attachment.device": (it) => [it.deviceName],
-          "attachment.status": () => ["attached"],
-          "availability-zone": (it) => [it.instance.zone],
-          "snapshot-id": (it) => [it.snapshotId],
-          size: (it) => [String(it.sizeGiB)],
-          status: () => ["in-use"],
-          "volume-type": (it) => [it.type],
-          encrypted: () => ["false"],
-        },
-        ({ tags }) => tags,
-      );
-      const { items, nextToken } = page(matching, asked);
-      return {
-        volumeSet: items.map((volume) => ({
-          volumeId: volume.id,
-          size: volume.sizeGiB,
-          snapshotId: volume.snapshotId,
-          availabilityZone: volume.instance.zone,
-          status: "in-use",
-          createTime: new Date(volume.createdAt),
-          attachmentSet: [
-            {
-              volumeId: volume.id,
-              instanceId: volume.instance.id,
-              device: volume.deviceName,
-              status: "attached",
-              attachTime: new Date(volume.createdAt),
-              deleteOnTermination: volume.deleteOnTermination,
-            },
-          ],
-          volumeType: volume.type,
-          encrypted: false,
-          multiAttachEnabled: false,
-          tagSet: tagSet(volume.tags),
-        })),
         nextToken,
       };
     },

@@ -5,7 +5,7 @@ import { flag, list, text } from "../protocol/query.ts";
 import type { XmlObject } from "../protocol/xml.ts";
 import { accountId, type Image, type Snapshot, type State } from "../state/schema.ts";
 import { action } from "./action.ts";
-import { rootDeviceName } from "./run-instances.ts";
+import { rootDeviceName } from "./root-volume.ts";
 import { tagSet } from "./tags.ts";
 
 const imageAttributes: Attributes<Image> = {

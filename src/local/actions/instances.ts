@@ -83,6 +83,12 @@ export const instanceActions = [
           if (instance.state === "terminated" || instance.state === "shutting-down") {
             throw incorrectState(instance, "stopped");
           }
+          if (instance.spot === true) {
+            throw new ApiError(
+              "UnsupportedOperation",
+              `You can't stop the Spot Instance '${instance.id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`,
+            );
+          }
         }
         return change(instances, (instance) => {
           const isUp = instance.state === "running" || instance.state === "pending";

@@ -1,10 +1,20 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { ApiError, byId, byIds, invalidValue } from "../protocol/errors.ts";
-import { filtered, filterParameters, page, pageParameters } from "../protocol/listing.ts";
-import { flag, list, text } from "../protocol/query.ts";
-import { accountId, subnets, vpcId, type State } from "../state/schema.ts";
-import { action } from "./action.ts";
+import { flag, integer, list, text } from "../protocol/query.ts";
+import { subnets, vpcId, type State } from "../state/schema.ts";
+
+/** The parameter table of the network interfaces of a launch. */
+export const networkInterfaceParameters = list(
+  z.strictObject({
+    DeviceIndex: integer,
+    SubnetId: text.optional(),
+    SecurityGroupId: list(text),
+    AssociatePublicIpAddress: flag.optional(),
+    Ipv6AddressCount: integer.optional(),
+    DeleteOnTermination: flag.optional(),
+  }),
+);
 
 /** Where an instance is to be put. */
 export interface NetworkRequest {
@@ -12,13 +22,8 @@ export interface NetworkRequest {
   readonly groupIds: readonly string[];
   readonly groupNames: readonly string[];
   readonly zone: string | undefined;
-  readonly interfaces: readonly {
-    readonly DeviceIndex: number;
-    readonly SubnetId?: string | undefined;
-    readonly SecurityGroupId: readonly string[];
-    readonly AssociatePublicIpAddress?: boolean | undefined;
-    readonly DeleteOnTermination?: boolean | undefined;
-  }[];
+  readonly ipv6Count: number | undefined;
+  readonly interfaces: z.output<typeof networkInterfaceParameters>;
 }
 
 export interface Network {
@@ -54,6 +59,7 @@ export function chooseNetwork(state: State, region: string, request: NetworkRequ
     }
   }
   const subnet = subnetFor(region, primary?.SubnetId ?? request.subnetId, request.zone);
+  checkIpv6(subnet.id, primary?.Ipv6AddressCount ?? request.ipv6Count ?? 0);
   const groupIds = [
     ...byIds("group", primary?.SecurityGroupId ?? request.groupIds, state.securityGroups, ({ id }) => id),
     ...request.groupNames.map((name) => groupNamed(state, name)),
@@ -64,6 +70,15 @@ export function chooseNetwork(state: State, region: string, request: NetworkRequ
     groupIds: groupIds.length > 0 ? [...new Set(groupIds)] : [groupNamed(state, "default").id],
     hasPublicAddress: primary?.AssociatePublicIpAddress ?? true,
   };
+}
+
+/** The network of local machines is QEMU's, whose IPv6 nobody outside can reach: no subnet has a block. */
+function checkIpv6(subnetId: string, count: number): void {
+  if (count === 0) return;
+  throw new ApiError(
+    "InvalidParameterCombination",
+    `The subnet '${subnetId}' does not have an IPv6 CIDR block. The local cloud has IPv4 only.`,
+  );
 }
 
 function subnetFor(
@@ -113,147 +128,3 @@ export function macFor(instanceId: string): string {
   const bytes = createHash("sha256").update(instanceId).digest().subarray(0, 5);
   return ["02", ...Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))].join(":");
 }
-
-export const networkActions = [
-  action(
-    "DescribeVpcs",
-    z.strictObject({ VpcId: list(text), ...filterParameters, ...pageParameters }),
-    async (_, request) => {
-      const all = request.VpcId.length > 0 ? byIds("vpc", request.VpcId, [vpcId], (id) => id) : [vpcId];
-      const matching = filtered(
-        all,
-        request.Filter,
-        {
-          "vpc-id": (id) => [id],
-          "is-default": () => ["true"],
-          isDefault: () => ["true"],
-          state: () => ["available"],
-          "owner-id": () => [accountId],
-          cidr: () => ["169.254.0.0/16"],
-        },
-        () => ({}),
-      );
-      const { items, nextToken } = page(matching, request);
-      return Promise.resolve({
-        vpcSet: items.map((id) => ({
-          vpcId: id,
-          ownerId: accountId,
-          state: "available",
-          cidrBlock: "169.254.0.0/16",
-          instanceTenancy: "default",
-          isDefault: true,
-        })),
-        nextToken,
-      });
-    },
-  ),
-
-  action(
-    "DescribeSubnets",
-    z.strictObject({ SubnetId: list(text), ...filterParameters, ...pageParameters }),
-    async (context, request) => {
-      const zoneOf = (subnet: { letter: string }): string => `${context.region}${subnet.letter}`;
-      const all =
-        request.SubnetId.length > 0
-          ? byIds("subnet", request.SubnetId, subnets, ({ id }) => id)
-          : [...subnets];
-      const isDefault = (): string[] => ["true"];
-      const matching = filtered(
-        all,
-        request.Filter,
-        {
-          "subnet-id": ({ id }) => [id],
-          "vpc-id": () => [vpcId],
-          "availability-zone": (subnet) => [zoneOf(subnet)],
-          availabilityZone: (subnet) => [zoneOf(subnet)],
-          "default-for-az": isDefault,
-          defaultForAz: isDefault,
-          "map-public-ip-on-launch": isDefault,
-          state: () => ["available"],
-          "owner-id": () => [accountId],
-        },
-        () => ({}),
-      );
-      const { items, nextToken } = page(matching, request);
-      return Promise.resolve({
-        subnetSet: items.map((subnet) => ({
-          subnetId: subnet.id,
-          subnetArn: `arn:aws:ec2:${context.region}:${accountId}:subnet/${subnet.id}`,
-          state: "available",
-          ownerId: accountId,
-          vpcId,
-          cidrBlock: subnet.cidr,
-          availableIpAddressCount: 30_000,
-          availabilityZone: zoneOf(subnet),
-          availabilityZoneId: zoneOf(subnet),
-          defaultForAz: true,
-          mapPublicIpOnLaunch: true,
-          assignIpv6AddressOnCreation: false,
-        })),
-        nextToken,
-      });
-    },
-  ),
-
-  action(
-    "DescribeAvailabilityZones",
-    z.strictObject({ ZoneName: list(text), AllAvailabilityZones: flag.optional(), ...filterParameters }),
-    async (context, request) => {
-      const zones = subnets.map(({ letter }) => `${context.region}${letter}`);
-      const unknown = request.ZoneName.find((name) => !zones.includes(name));
-      if (unknown !== undefined) throw invalidValue("ZoneName", unknown, "There is no such zone.");
-      const matching = filtered(
-        zones.filter((name) => request.ZoneName.length === 0 || request.ZoneName.includes(name)),
-        request.Filter,
-        {
-          "zone-name": (name) => [name],
-          "zone-id": (name) => [name],
-          "region-name": () => [context.region],
-          state: () => ["available"],
-          "zone-type": () => ["availability-zone"],
-          "opt-in-status": () => ["opt-in-not-required"],
-        },
-        () => ({}),
-      );
-      return Promise.resolve({
-        availabilityZoneInfo: matching.map((name) => ({
-          zoneName: name,
-          zoneId: name,
-          zoneState: "available",
-          regionName: context.region,
-          zoneType: "availability-zone",
-          groupName: context.region,
-          networkBorderGroup: context.region,
-          optInStatus: "opt-in-not-required",
-          messageSet: [],
-        })),
-      });
-    },
-  ),
-
-  action(
-    "DescribeRegions",
-    z.strictObject({ RegionName: list(text), AllRegions: flag.optional(), ...filterParameters }),
-    async (context, request) => {
-      const unknown = request.RegionName.find((name) => name !== context.region);
-      if (unknown !== undefined) throw invalidValue("RegionName", unknown, "There is no such Region.");
-      const matching = filtered(
-        [context.region],
-        request.Filter,
-        {
-          "region-name": (name) => [name],
-          endpoint: (name) => [`ec2.${name}.amazonaws.com`],
-          "opt-in-status": () => ["opt-in-not-required"],
-        },
-        () => ({}),
-      );
-      return Promise.resolve({
-        regionInfo: matching.map((regionName) => ({
-          regionName,
-          regionEndpoint: `ec2.${regionName}.amazonaws.com`,
-          optInStatus: "opt-in-not-required",
-        })),
-      });
-    },
-  ),
-];

@@ -1,65 +1,20 @@
-import { createHash, randomBytes } from "node:crypto";
-import { z } from "zod";
+import { randomBytes } from "node:crypto";
 import { overlayOn } from "../engine/supervisor.ts";
-import { instanceTypeNamed, type InstanceType } from "../instance-types.ts";
 import { openPorts } from "../open-ports.ts";
 import { ApiError, byId, invalidValue } from "../protocol/errors.ts";
-import { flag, integer, list, text } from "../protocol/query.ts";
 import { newId } from "../state/ids.ts";
 import { ownIdentity } from "../state/processes.ts";
-import type { Image, Instance, State } from "../state/schema.ts";
+import { accountId, type Image, type Instance, type State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
 import { reservationXml } from "./instance-xml.ts";
+import { checkedUserData, typeFor } from "./launch-checks.ts";
 import { chooseNetwork, freePrivateAddress, macFor } from "./network.ts";
 import { portTags } from "./port-tags.ts";
-import { checkMetadataTags, tagsFor, tagSpecificationParameters } from "./tags.ts";
+import { rootVolume } from "./root-volume.ts";
+import { digestOf, runParameters, type RunRequest } from "./run-parameters.ts";
+import { checkMetadataTags, tagsFor } from "./tags.ts";
 
-const parameters = z.strictObject({
-  ImageId: text,
-  MinCount: integer,
-  MaxCount: integer,
-  InstanceType: text.default("t3.micro"),
-  KeyName: text.optional(),
-  SecurityGroupId: list(text),
-  SecurityGroup: list(text),
-  SubnetId: text.optional(),
-  NetworkInterface: list(
-    z.strictObject({
-      DeviceIndex: integer,
-      SubnetId: text.optional(),
-      SecurityGroupId: list(text),
-      AssociatePublicIpAddress: flag.optional(),
-      DeleteOnTermination: flag.optional(),
-    }),
-  ),
-  UserData: text.optional(),
-  ClientToken: text.optional(),
-  InstanceInitiatedShutdownBehavior: z.enum(["stop", "terminate"]).default("stop"),
-  Placement: z.strictObject({ AvailabilityZone: text.optional() }).optional(),
-  MetadataOptions: z
-    .strictObject({
-      HttpTokens: z.enum(["optional", "required"]).optional(),
-      HttpEndpoint: z.enum(["enabled", "disabled"]).optional(),
-      HttpPutResponseHopLimit: integer.optional(),
-      InstanceMetadataTags: z.enum(["enabled", "disabled"]).optional(),
-    })
-    .optional(),
-  BlockDeviceMapping: list(
-    z.strictObject({
-      DeviceName: text,
-      Ebs: z.strictObject({
-        VolumeSize: integer.optional(),
-        VolumeType: z.enum(["gp2", "gp3"]).optional(),
-        DeleteOnTermination: flag.optional(),
-      }),
-    }),
-  ),
-  ...tagSpecificationParameters,
-});
-
-type Request = z.output<typeof parameters>;
-
-export const runInstances = action("RunInstances", parameters, async (context, request) => {
+export const runInstances = action("RunInstances", runParameters, async (context, request) => {
   const started = await context.change(async (draft) => {
     const repeated = repeatedRequest(draft, request);
     if (repeated !== undefined) return { reservation: reservationXml(draft, repeated), fresh: [] };
@@ -70,12 +25,8 @@ export const runInstances = action("RunInstances", parameters, async (context, r
   return started.reservation;
 });
 
-function digestOf(request: Request): string {
-  return createHash("sha256").update(JSON.stringify(request)).digest("hex");
-}
-
 /** The instances that an earlier request with the same client token made. */
-function repeatedRequest(state: State, request: Request): Instance[] | undefined {
+function repeatedRequest(state: State, request: RunRequest): Instance[] | undefined {
   const token = request.ClientToken;
   if (token === undefined) return undefined;
   if (!/^[\x21-\x7e]{1,64}$/.test(token)) {
@@ -92,22 +43,26 @@ function repeatedRequest(state: State, request: Request): Instance[] | undefined
   return existing;
 }
 
-async function prepare(context: Context, draft: State, request: Request): Promise<Instance[]> {
+async function prepare(context: Context, draft: State, request: RunRequest): Promise<Instance[]> {
   const count = countOf(request);
   const image = byId("image", request.ImageId, draft.images, ({ id }) => id);
   if (image.state !== "available") {
     throw new ApiError("InvalidAMIID.Unavailable", `The image ID '${image.id}' is not available`);
   }
-  const type = typeFor(request, image);
+  const type = typeFor(request.InstanceType, image.architecture);
   const network = chooseNetwork(draft, context.region, {
     subnetId: request.SubnetId,
     groupIds: request.SecurityGroupId,
     groupNames: request.SecurityGroup,
     zone: request.Placement?.AvailabilityZone,
+    ipv6Count: request.Ipv6AddressCount,
     interfaces: request.NetworkInterface,
   });
   const ports = openPorts(draft, network.groupIds);
-  const sizeGiB = rootSize(request, image);
+  const snapshot = byId("snapshot", image.snapshotId, draft.snapshots, ({ id }) => id);
+  const root = rootVolume(request.BlockDeviceMapping, image, snapshot, context.region);
+  const profileArn = profileFor(request);
+  const spot = request.InstanceMarketOptions !== undefined;
   const userData = checkedUserData(request.UserData);
   const tags = tagsFor(request.TagSpecification, ["instance", "volume"]);
   const metadata = metadataFor(request, image);
@@ -122,7 +77,7 @@ async function prepare(context: Context, draft: State, request: Request): Promis
   const fresh: Instance[] = [];
   for (let launchIndex = 0; launchIndex < count; launchIndex += 1) {
     const id = newId("i");
-    const disk = overlayOn(diskOf(draft, image), newId("disk"));
+    const disk = overlayOn(snapshot.disk, newId("disk"));
     const taken = new Set(draft.instances.flatMap(({ publicAddress }) => publicAddress ?? []));
     const instance: Instance = {
       id,
@@ -146,7 +101,9 @@ async function prepare(context: Context, draft: State, request: Request): Promis
       forwards: [],
       ...(userData === undefined ? {} : { userData }),
       metadata,
-      shutdownBehavior: request.InstanceInitiatedShutdownBehavior,
+      shutdownBehavior: request.InstanceInitiatedShutdownBehavior ?? (spot ? "terminate" : "stop"),
+      ...(spot ? { spot } : {}),
+      ...(profileArn === undefined ? {} : { profileArn }),
       state: "pending",
       transitionReason: "",
       changedAt: now,
@@ -155,12 +112,9 @@ async function prepare(context: Context, draft: State, request: Request): Promis
       started: false,
       volume: {
         id: newId("vol"),
-        sizeGiB,
+        ...root,
         disk: disk.id,
-        snapshotId: image.snapshotId,
-        type: request.BlockDeviceMapping[0]?.Ebs.VolumeType ?? "gp3",
-        deviceName: rootDeviceName,
-        deleteOnTermination: true,
+        snapshotId: snapshot.id,
         createdAt: now,
         tags: tags("volume"),
       },
@@ -168,7 +122,7 @@ async function prepare(context: Context, draft: State, request: Request): Promis
     };
     await context.machines.place(draft, instance, ports);
     Object.assign(instance.tags, portTags(instance));
-    await engine.createDisk(disk, sizeGiB);
+    await engine.createDisk(disk, root.sizeGiB);
     draft.disks.push(disk);
     draft.instances.push(instance);
     fresh.push(instance);
@@ -176,9 +130,7 @@ async function prepare(context: Context, draft: State, request: Request): Promis
   return fresh;
 }
 
-export const rootDeviceName = "/dev/xvda";
-
-function countOf(request: Request): number {
+function countOf(request: RunRequest): number {
   const { MinCount, MaxCount } = request;
   if (MinCount < 1 || MaxCount < MinCount) {
     throw new ApiError(
@@ -195,66 +147,7 @@ function countOf(request: Request): number {
   return Math.min(MaxCount, 50);
 }
 
-function typeFor(request: Request, image: Image): InstanceType {
-  const type = instanceTypeNamed(request.InstanceType);
-  if (type === undefined) {
-    throw new ApiError(
-      "InvalidParameterValue",
-      `Invalid value '${request.InstanceType}' for InstanceType. The local cloud's types are shown by DescribeInstanceTypes.`,
-    );
-  }
-  if (type.architecture !== image.architecture) {
-    throw new ApiError(
-      "InvalidParameterValue",
-      `The architecture '${type.architecture}' of the specified instance type does not match the architecture '${image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.`,
-    );
-  }
-  return type;
-}
-
-function diskOf(draft: State, image: Image): string {
-  return byId("snapshot", image.snapshotId, draft.snapshots, ({ id }) => id).disk;
-}
-
-function rootSize(request: Request, image: Image): number {
-  const [mapping, second] = request.BlockDeviceMapping;
-  if (mapping === undefined) return image.sizeGiB;
-  if (second !== undefined || mapping.DeviceName !== rootDeviceName) {
-    throw invalidValue(
-      "BlockDeviceMapping",
-      (second ?? mapping).DeviceName,
-      `A local instance has its root device ${rootDeviceName} and no other.`,
-    );
-  }
-  if (mapping.Ebs.DeleteOnTermination === false) {
-    throw invalidValue(
-      "BlockDeviceMapping.1.Ebs.DeleteOnTermination",
-      "false",
-      "The local cloud has no volumes without an instance.",
-    );
-  }
-  const size = mapping.Ebs.VolumeSize ?? image.sizeGiB;
-  if (size < image.sizeGiB || size > 1024) {
-    throw new ApiError(
-      "InvalidBlockDeviceMapping",
-      `Volume of size ${size}GB is smaller than snapshot '${image.snapshotId}', expect size >= ${image.sizeGiB}GB (and at most 1024GB)`,
-    );
-  }
-  return size;
-}
-
-function checkedUserData(encoded: string | undefined): string | undefined {
-  if (encoded === undefined || encoded === "") return undefined;
-  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(encoded)) {
-    throw new ApiError("InvalidParameterValue", "Invalid BASE64 encoding of user data.");
-  }
-  if (Buffer.from(encoded, "base64").length > 16384) {
-    throw new ApiError("InvalidParameterValue", "User data is limited to 16384 bytes");
-  }
-  return encoded;
-}
-
-function metadataFor(request: Request, image: Image): Instance["metadata"] {
+function metadataFor(request: RunRequest, image: Image): Instance["metadata"] {
   const options = request.MetadataOptions ?? {};
   const strict = image.imdsSupport === "v2.0";
   const hopLimit = options.HttpPutResponseHopLimit ?? (strict ? 2 : 1);
@@ -268,6 +161,24 @@ function metadataFor(request: Request, image: Image): Instance["metadata"] {
     tags: options.InstanceMetadataTags === "enabled",
     key: randomBytes(32).toString("base64url"),
   };
+}
+
+/** @throws ApiError for what cannot be a profile; whether it exists only IAM could tell, which is not here. */
+function profileFor({ IamInstanceProfile: profile = {} }: RunRequest): string | undefined {
+  const { Arn, Name } = profile;
+  if (Arn !== undefined && Name !== undefined) {
+    throw new ApiError(
+      "InvalidParameterCombination",
+      "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'",
+    );
+  }
+  if (Arn !== undefined && !/^arn:aws[a-z-]*:iam::\d{12}:instance-profile\/[\w+=,.@/-]+$/.test(Arn)) {
+    throw invalidValue("iamInstanceProfile.arn", Arn, "Invalid IAM Instance Profile ARN");
+  }
+  if (Name !== undefined && !/^[\w+=,.@-]{1,128}$/.test(Name)) {
+    throw invalidValue("iamInstanceProfile.name", Name, "Invalid IAM Instance Profile name");
+  }
+  return Arn ?? (Name === undefined ? undefined : `arn:aws:iam::${accountId}:instance-profile/${Name}`);
 }
 
 function keyNamed(draft: State, name: string | undefined): Instance["key"] {

@@ -4,19 +4,11 @@ import { ApiError, byId, byIds, invalidValue } from "../protocol/errors.ts";
 import { filtered, filterParameters, page, pageParameters } from "../protocol/listing.ts";
 import { list, text } from "../protocol/query.ts";
 import { newId } from "../state/ids.ts";
-import {
-  accountId,
-  vpcId,
-  type Forward,
-  type Instance,
-  type Rule,
-  type SecurityGroup,
-  type State,
-} from "../state/schema.ts";
+import { accountId, vpcId, type Rule, type SecurityGroup, type State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
 import { groupNamed } from "./network.ts";
 import { isSame, permissionXml, ruleParameters, ruleRequest, rulesIn } from "./security-rules.ts";
-import { retagPorts } from "./port-tags.ts";
+import { carryOut, movePorts } from "./port-moves.ts";
 import { tagSet, tagsFor, tagSpecificationParameters } from "./tags.ts";
 
 function groupOf(
@@ -29,11 +21,6 @@ function groupOf(
   throw new ApiError("MissingParameter", "The request must contain the parameter GroupName or GroupId");
 }
 
-interface Move {
-  readonly instance: Instance;
-  readonly from: readonly Forward[];
-}
-
 /** Changes a group's rules, then what the running machines of the group answer at. */
 async function changeRules(
   context: Context,
@@ -44,19 +31,11 @@ async function changeRules(
     const group = groupOf(draft, request);
     const rules = apply(group, draft);
     openPorts(draft, [group.id]);
-    const moves: Move[] = [];
-    for (const instance of draft.instances) {
-      if (!instance.groupIds.includes(group.id) || instance.state === "terminated") continue;
-      const from = instance.forwards;
-      await context.machines.place(draft, instance, openPorts(draft, instance.groupIds));
-      retagPorts(instance, from);
-      if (instance.state === "running") moves.push({ instance: structuredClone(instance), from });
-    }
+    const members = draft.instances.filter(({ groupIds }) => groupIds.includes(group.id));
+    const moves = await movePorts(context, draft, members);
     return { group: structuredClone(group), rules: structuredClone(rules), moves };
   });
-  for (const { instance, from } of result.moves) {
-    await context.machines.engineOf(instance).setForwards(instance, from, instance.forwards);
-  }
+  await carryOut(context, result.moves);
   return result;
 }
 

@@ -9,3 +9,15 @@ export function newId(prefix: string): string {
 export function stableId(prefix: string, name: string): string {
   return `${prefix}-0${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
 }
+
+/** A UUID that is always the same for the same name. */
+export function stableUuid(name: string): string {
+  const digits = createHash("sha256").update(name).digest("hex");
+  const parts = [
+    digits.slice(0, 8),
+    digits.slice(8, 12),
+    `4${digits.slice(13, 16)}`,
+    `8${digits.slice(17, 20)}`,
+  ];
+  return [...parts, digits.slice(20, 32)].join("-");
+}
