@@ -12,6 +12,7 @@ import { instanceActions } from "./actions/instances.ts";
 import { keyPairActions } from "./actions/key-pairs.ts";
 import { runInstances } from "./actions/run-instances.ts";
 import { securityGroupActions } from "./actions/security-groups.ts";
+import { snapshotActions } from "./actions/snapshots.ts";
 import { tagActions } from "./actions/tags.ts";
 import { volumeActions } from "./actions/volumes.ts";
 import { ApiError } from "./protocol/errors.ts";
@@ -41,6 +42,7 @@ const ec2: Service = {
     ...securityGroupActions,
     ...networkActions,
     ...instanceTypeActions,
+    ...snapshotActions,
     ...volumeActions,
     ...modifyInstanceActions,
   ]),

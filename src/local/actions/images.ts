@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { ApiError, byId, byIds } from "../protocol/errors.ts";
+import { ApiError, byId, byIds, invalidValue } from "../protocol/errors.ts";
 import { filtered, filterParameters, page, pageParameters, type Attributes } from "../protocol/listing.ts";
 import { flag, list, text } from "../protocol/query.ts";
 import type { XmlObject } from "../protocol/xml.ts";
-import { accountId, type Image, type Snapshot, type State } from "../state/schema.ts";
+import { accountId, type Image, type State } from "../state/schema.ts";
 import { action } from "./action.ts";
+import { notYours, ownedBy } from "./owners.ts";
 import { rootDeviceName } from "./root-volume.ts";
 import { tagSet } from "./tags.ts";
 
@@ -28,11 +29,8 @@ const imageAttributes: Attributes<Image> = {
   "ena-support": () => ["true"],
 };
 
-function ownedBy(image: Pick<Image, "ownerId" | "ownerAlias">, owner: string): boolean {
-  return image.ownerId === (owner === "self" ? accountId : owner) || image.ownerAlias === owner;
-}
-
-function imageXml(image: Image): XmlObject {
+function imageXml(image: Image, state: State): XmlObject {
+  const snapshot = state.snapshots.find(({ id }) => id === image.snapshotId);
   return {
     imageId: image.id,
     imageLocation: `${image.ownerAlias ?? image.ownerId}/${image.name}`,
@@ -55,7 +53,7 @@ function imageXml(image: Image): XmlObject {
           volumeSize: image.sizeGiB,
           deleteOnTermination: true,
           volumeType: "gp3",
-          encrypted: false,
+          encrypted: snapshot?.kmsKeyId !== undefined,
         },
       },
     ],
@@ -63,6 +61,8 @@ function imageXml(image: Image): XmlObject {
     hypervisor: "xen",
     enaSupport: true,
     platformDetails: "Linux/UNIX",
+    deprecationTime:
+      image.deprecatedAt === undefined ? undefined : new Date(image.deprecatedAt).toISOString(),
     imdsSupport: image.imdsSupport,
     sourceInstanceId: image.sourceInstanceId,
     stateReason: image.stateReason === undefined ? undefined : { ...image.stateReason },
@@ -70,9 +70,40 @@ function imageXml(image: Image): XmlObject {
   };
 }
 
-/** Takes a snapshot out of the state; its disk goes with it when nothing else needs it. */
-function removeSnapshot(draft: State, snapshot: Snapshot): void {
-  draft.snapshots = draft.snapshots.filter(({ id }) => id !== snapshot.id);
+const modifications = z.strictObject({
+  ImageId: text,
+  Description: z.strictObject({ Value: text }).optional(),
+  ImdsSupport: z.strictObject({ Value: text }).optional(),
+  /** The older way to say the same. */
+  Attribute: z.enum(["description", "imdsSupport"]).optional(),
+  Value: text.optional(),
+});
+
+/**
+ * What a request changes.
+ * @throws ApiError unless it is exactly one thing; and for another value of `ImdsSupport` than `v2.0`, because what is
+ *   set cannot be taken back
+ */
+function modificationIn(request: z.output<typeof modifications>): {
+  readonly description?: string;
+  readonly imdsSupport?: "v2.0";
+} {
+  const { Attribute, Value } = request;
+  const description = request.Description?.Value ?? (Attribute === "description" ? Value : undefined);
+  const imdsSupport = request.ImdsSupport?.Value ?? (Attribute === "imdsSupport" ? Value : undefined);
+  if ((description === undefined) === (imdsSupport === undefined)) {
+    throw new ApiError("InvalidParameterCombination", "Expecting one attribute of the image to modify.");
+  }
+  if (description !== undefined) {
+    if (description.length > 255) {
+      throw invalidValue("description", "...", "A description has at most 255 characters.");
+    }
+    return { description };
+  }
+  if (imdsSupport !== "v2.0") {
+    throw invalidValue("imdsSupport", imdsSupport ?? "", "Expecting v2.0.");
+  }
+  return { imdsSupport };
 }
 
 export const imageActions = [
@@ -87,10 +118,17 @@ export const imageActions = [
       ...pageParameters,
     }),
     async (context, asked) => {
-      const { images } = await context.read();
+      const state = await context.read();
+      const { images } = state;
+      const isShown = (image: Image): boolean =>
+        asked.IncludeDeprecated === true ||
+        image.ownerId === accountId ||
+        image.deprecatedAt === undefined ||
+        image.deprecatedAt > context.now();
       const known = asked.ImageId.length > 0 ? byIds("image", asked.ImageId, images, ({ id }) => id) : images;
       const allowed = known.filter(
         (image) =>
+          isShown(image) &&
           (asked.Owner.length === 0 || asked.Owner.some((owner) => ownedBy(image, owner))) &&
           (asked.ExecutableBy.length === 0 ||
             asked.ExecutableBy.some((who) => (who === "all" ? image.public : ownedBy(image, who)))),
@@ -100,7 +138,7 @@ export const imageActions = [
         asked,
         1,
       );
-      return { imagesSet: items.map(imageXml), nextToken };
+      return { imagesSet: items.map((image) => imageXml(image, state)), nextToken };
     },
   ),
 
@@ -116,85 +154,60 @@ export const imageActions = [
         const shared = draft.images.some(({ snapshotId }) => snapshotId === image.snapshotId);
         const snapshot = draft.snapshots.find(({ id }) => id === image.snapshotId);
         if (snapshot === undefined) return [];
-        if (!shared) removeSnapshot(draft, snapshot);
+        if (!shared) draft.snapshots = draft.snapshots.filter((each) => each !== snapshot);
         return [{ snapshotId: snapshot.id, returnCode: shared ? "skipped" : "success" }];
       });
       return { return: true, deleteSnapshotResultSet: results };
     },
   ),
 
+  action("ModifyImageAttribute", modifications, async (context, request) => {
+    const { description, imdsSupport } = modificationIn(request);
+    await context.change((draft) => {
+      const image = ownImage(draft, request.ImageId);
+      if (image.state !== "available") {
+        throw new ApiError("InvalidAMIID.Unavailable", `The image ID '${image.id}' is not available`);
+      }
+      if (description !== undefined) image.description = description;
+      if (imdsSupport !== undefined) image.imdsSupport = imdsSupport;
+    });
+    return { return: true };
+  }),
+
   action(
-    "DescribeSnapshots",
-    z.strictObject({
-      SnapshotId: list(text),
-      Owner: list(text),
-      RestorableBy: list(text),
-      ...filterParameters,
-      ...pageParameters,
-    }),
-    async (context, asked) => {
-      const { snapshots } = await context.read();
-      const known =
-        asked.SnapshotId.length > 0
-          ? byIds("snapshot", asked.SnapshotId, snapshots, ({ id }) => id)
-          : snapshots;
-      const owned = known.filter((it) =>
-        [asked.Owner, asked.RestorableBy].every(
-          (owners) => owners.length === 0 || owners.some((owner) => ownedBy(it, owner)),
-        ),
-      );
-      const matching = filtered(
-        owned,
-        asked.Filter,
-        {
-          description: (it) => [it.description],
-          encrypted: () => ["false"],
-          "owner-id": (it) => [it.ownerId],
-          progress: () => ["100%"],
-          "snapshot-id": (it) => [it.id],
-          "start-time": (it) => [new Date(it.startedAt).toISOString()],
-          status: () => ["completed"],
-          "volume-id": (it) => [it.volumeId],
-          "volume-size": (it) => [String(it.sizeGiB)],
-        },
-        ({ tags }) => tags,
-      );
-      const { items, nextToken } = page(matching, asked);
-      return {
-        snapshotSet: items.map((it) => ({
-          snapshotId: it.id,
-          volumeId: it.volumeId,
-          status: "completed",
-          startTime: new Date(it.startedAt),
-          progress: "100%",
-          ownerId: it.ownerId,
-          volumeSize: it.sizeGiB,
-          description: it.description,
-          encrypted: false,
-          tagSet: tagSet(it.tags),
-        })),
-        nextToken,
-      };
+    "EnableImageDeprecation",
+    z.strictObject({ ImageId: text, DeprecateAt: text }),
+    async (context, { ImageId, DeprecateAt }) => {
+      const deprecatedAt = deprecationTime(DeprecateAt, context.now());
+      await context.change((draft) => {
+        ownImage(draft, ImageId).deprecatedAt = deprecatedAt;
+      });
+      return { return: true };
     },
   ),
 
-  action("DeleteSnapshot", z.strictObject({ SnapshotId: text }), async (context, request) => {
+  action("DisableImageDeprecation", z.strictObject({ ImageId: text }), async (context, { ImageId }) => {
     await context.change((draft) => {
-      const snapshot = byId("snapshot", request.SnapshotId, draft.snapshots, ({ id }) => id);
-      if (snapshot.ownerId !== accountId) throw notYours(snapshot.id);
-      const user = draft.images.find(({ snapshotId }) => snapshotId === snapshot.id);
-      if (user !== undefined) {
-        throw new ApiError(
-          "InvalidSnapshot.InUse",
-          `The snapshot ${snapshot.id} is currently in use by ${user.id}`,
-        );
-      }
-      removeSnapshot(draft, snapshot);
+      delete ownImage(draft, ImageId).deprecatedAt;
     });
     return { return: true };
   }),
 ];
 
-function notYours(id: string): ApiError {
-  return new ApiError("AuthFailure", `Not authorized for ${id}: it belongs to another account`, 403);
+function ownImage(draft: State, id: string): Image {
+  const image = byId("image", id, draft.images, (each) => each.id);
+  if (image.ownerId !== accountId) throw notYours(id);
+  return image;
+}
+
+/** To the minute, as EC2 keeps it. @throws ApiError for what is no time, past, or more than ten years ahead */
+function deprecationTime(text: string, now: number): number {
+  const asked = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  const rounded = Math.round(asked / 60_000) * 60_000;
+  const latest = new Date(now);
+  latest.setUTCFullYear(latest.getUTCFullYear() + 10);
+  if (rounded >= now && rounded <= latest.getTime()) return rounded;
+  throw invalidValue("DeprecateAt", text, "Expecting a UTC time from now to ten years from now.");
 }
