@@ -1,0 +1,113 @@
+import { accountId } from "../state/schema.ts";
+import { listAt, tagSpecifications, textAt, textsAt } from "./request.ts";
+import type { Asked, Need } from "./requirements.ts";
+import { joinKeys, keysOf, requestTags } from "./subjects.ts";
+
+/**
+ * What RunInstances is authorised against: everything that it creates and everything that it uses.
+ *
+ * A spot request is asked about only when it is to have tags, which `tagging` does: "Amazon EC2 does not evaluate the
+ * spot-instances-request resource in the RunInstances statement if the Spot Instance request is not tagged on create".
+ * (EC2 User Guide, "Example policies to control access", Spot Instances)
+ */
+export function launchNeeds(asked: Asked): Need[] {
+  const { query, subjects } = asked;
+  const tags = tagSpecifications(query);
+  const networkInterface = listAt(query, "NetworkInterface")[0] ?? {};
+  const profile = profileArn(asked);
+  const subnet = subjects.subnet(
+    textAt(networkInterface, "SubnetId") ?? textAt(query, "SubnetId"),
+    textAt(query, "Placement.AvailabilityZone"),
+  );
+  const groups = [
+    ...textsAt(networkInterface, "SecurityGroupId"),
+    ...textsAt(query, "SecurityGroupId"),
+    ...textsAt(query, "SecurityGroup"),
+  ];
+  const keyName = textAt(query, "KeyName");
+  const place = keysOf({ "ec2:AvailabilityZone": subnet.zone });
+  const instance = keysOf({
+    "ec2:InstanceMarketType": textAt(query, "InstanceMarketOptions.MarketType") ?? "on-demand",
+    "ec2:InstanceProfile": profile,
+    "ec2:InstanceType": textAt(query, "InstanceType"),
+    // As in the request: one that says nothing about the metadata service does not have these keys.
+    "ec2:MetadataHttpEndpoint": textAt(query, "MetadataOptions.HttpEndpoint"),
+    "ec2:MetadataHttpPutResponseHopLimit": textAt(query, "MetadataOptions.HttpPutResponseHopLimit"),
+    "ec2:MetadataHttpTokens": textAt(query, "MetadataOptions.HttpTokens"),
+  });
+  const created = (type: string): ReturnType<typeof requestTags> => requestTags(tags.get(type) ?? []);
+  return [
+    { on: subjects.created("instance", joinKeys(place, instance, created("instance"))) },
+    { on: subjects.created("volume", joinKeys(place, volumeKeys(asked), created("volume"))) },
+    {
+      on: subjects.created(
+        "network-interface",
+        joinKeys(
+          place,
+          keysOf({ "ec2:Subnet": subnet.arn, "ec2:Vpc": subjects.vpcArn }),
+          created("network-interface"),
+        ),
+      ),
+    },
+    { on: subjects.image(textAt(query, "ImageId") ?? "") },
+    { on: subnet },
+    ...(groups.length === 0 ? ["default"] : groups).map((name) => ({ on: subjects.group(name) })),
+    ...(keyName === undefined ? [] : [{ on: subjects.keyPair(keyName) }]),
+    ...(tags.has("spot-instances-request")
+      ? [{ on: subjects.created("spot-instances-request", created("spot-instances-request")) }]
+      : []),
+    ...(profile === undefined ? [] : [passRole(profile)]),
+    ...kmsKeys(asked).flatMap((arn) => keyUse(arn, asked.region)),
+  ];
+}
+
+function volumeKeys({ query }: Asked): ReturnType<typeof keysOf> {
+  const root = listAt(query, "BlockDeviceMapping")[0] ?? {};
+  return keysOf({
+    "ec2:Encrypted": textAt(root, "Ebs.Encrypted") ?? "false",
+    "ec2:VolumeIops": textAt(root, "Ebs.Iops"),
+    "ec2:VolumeSize": textAt(root, "Ebs.VolumeSize"),
+    "ec2:VolumeThroughput": textAt(root, "Ebs.Throughput"),
+    "ec2:VolumeType": textAt(root, "Ebs.VolumeType"),
+  });
+}
+
+function profileArn({ query }: Asked): string | undefined {
+  const name = textAt(query, "IamInstanceProfile.Name");
+  if (name !== undefined) return `arn:aws:iam::${accountId}:instance-profile/${name}`;
+  return textAt(query, "IamInstanceProfile.Arn");
+}
+
+/** Giving a machine a role is passing it to EC2. There is no IAM here: a profile's role has the profile's name. */
+function passRole(profile: string): Need {
+  const arn = profile.replace(":instance-profile/", ":role/");
+  return {
+    action: "iam:PassRole",
+    on: { arn, keys: keysOf({ "iam:PassedToService": "ec2.amazonaws.com" }) },
+  };
+}
+
+function kmsKeys({ query, region }: Asked): string[] {
+  const named = listAt(query, "BlockDeviceMapping").flatMap(
+    (mapping) => textAt(mapping, "Ebs.KmsKeyId") ?? [],
+  );
+  return [...new Set(named)].map((key) =>
+    key.startsWith("arn:") ? key : `arn:aws:kms:${region}:${accountId}:key/${key}`,
+  );
+}
+
+/**
+ * What a customer managed key needs. EC2 finds out after its reply, and the instance ends by itself; here the launch is
+ * refused, which says more. (EBS User Guide, "Requirements for Amazon EBS encryption")
+ */
+function keyUse(arn: string, region: string): Need[] {
+  const via = keysOf({ "kms:ViaService": `ec2.${region}.amazonaws.com` });
+  const use = ["DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "Decrypt"];
+  return [
+    ...use.map((name) => ({ action: `kms:${name}`, on: { arn, keys: via } })),
+    {
+      action: "kms:CreateGrant",
+      on: { arn, keys: joinKeys(via, keysOf({ "kms:GrantIsForAWSResource": true })) },
+    },
+  ];
+}
