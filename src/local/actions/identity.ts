@@ -3,13 +3,14 @@ import { z } from "zod";
 import { accountId } from "../state/schema.ts";
 import { action } from "./action.ts";
 
+/** Who calls: there is one identity, named after the user of this computer. */
+export function callerArn(): string {
+  return `arn:aws:iam::${accountId}:user/${userInfo().username}`;
+}
+
 export const identityActions = [
   action("GetCallerIdentity", z.strictObject({}), async () => {
-    const { username, uid } = userInfo();
-    return Promise.resolve({
-      Arn: `arn:aws:iam::${accountId}:user/${username}`,
-      UserId: `LOCAL${uid}`,
-      Account: accountId,
-    });
+    const { uid } = userInfo();
+    return Promise.resolve({ Arn: callerArn(), UserId: `LOCAL${uid}`, Account: accountId });
   }),
 ];
