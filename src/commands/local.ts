@@ -37,14 +37,22 @@ export const localVerb: Verb = (parser, context) =>
       .command(
         "serve",
         "offer the local cloud to any EC2 client, on a loopback port",
-        (y) => y.option("port", { type: "number", default: 4599, describe: "0 for any free one" }),
+        (y) =>
+          y
+            .option("port", { type: "number", default: 4599, describe: "0 for any free one" })
+            .option("policy", {
+              type: "string",
+              describe: "an IAM policy (JSON file) that every caller is under",
+            }),
         async (argv) => {
-          const [{ openLocalCloud, serveLocalCloud }, { localCloudDirectory }] = await Promise.all([
-            import("../local/index.ts"),
-            import("./data-directory.ts"),
-          ]);
+          const [{ openLocalCloud, readPolicy, serveLocalCloud }, { localCloudDirectory }] =
+            await Promise.all([import("../local/index.ts"), import("./data-directory.ts")]);
+          const policy = argv.policy === undefined ? undefined : await readPolicy(argv.policy);
           await serveLocalCloud({
-            cloud: openLocalCloud({ directory: localCloudDirectory(context.environment) }),
+            cloud: openLocalCloud({
+              directory: localCloudDirectory(context.environment),
+              ...(policy === undefined ? {} : { policy }),
+            }),
             port: argv.port,
             signal: context.signal,
             onListening: (url) => {
