@@ -56,6 +56,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const context: Context = {
   signal: abort.signal,
+  // Opened only by those who ask something.
+  get stdin() {
+    return process.stdin;
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,

@@ -41,6 +41,11 @@ export class Scope implements AsyncDisposable {
     };
   }
 
+  /** Takes every undo back: all that was created is handed over to whoever looks after it from here on. */
+  keepAll(): void {
+    this.#undos.length = 0;
+  }
+
   /** Runs every undo, newest first; a failing one is reported and does not stop the others. */
   async [Symbol.asyncDispose](): Promise<void> {
     const signal = AbortSignal.timeout(this.#deadlineSeconds * 1000);

@@ -32,6 +32,9 @@ export type Event =
     }
   | { readonly type: "note"; readonly at: number; readonly message: string }
   | { readonly type: "warning"; readonly at: number; readonly message: string; readonly hint?: string }
+  /** The work stands still until a person has answered. */
+  | { readonly type: "question"; readonly at: number; readonly message: string }
+  | { readonly type: "answered"; readonly at: number }
   | { readonly type: "created"; readonly at: number; readonly what: string; readonly id: string }
   | { readonly type: "deleted"; readonly at: number; readonly what: string; readonly id: string }
   | {

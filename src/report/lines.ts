@@ -10,6 +10,7 @@ export function lineOf(event: Event): string | undefined {
     case "stage-finished":
       return `${event.stage} done in ${formatDuration(event.durationMs)}`;
     case "note":
+    case "question":
       return event.message;
     case "warning":
       return `warning: ${event.message}${event.hint === undefined ? "" : ` (${event.hint})`}`;
@@ -25,6 +26,7 @@ export function lineOf(event: Event): string | undefined {
       return event.status === 0 ? undefined : stepFailure(event);
     case "output":
       return `${serviceTitle(event.service)} | ${printable(event.line)}`;
+    case "answered":
     case "phase-started":
     case "phase-finished":
     case "step-started":

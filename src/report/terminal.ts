@@ -15,6 +15,8 @@ export class TerminalReport implements Disposable {
   readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #timer: NodeJS.Timeout;
   #state = idle;
+  /** While a person types, nothing else is written. */
+  #silent = false;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -28,15 +30,18 @@ export class TerminalReport implements Disposable {
 
   readonly listen: Listener = (event) => {
     this.#state = nextState(this.#state, event);
+    if (event.type === "answered") this.#silent = false;
     if (!staysOnScreen(event)) return;
     const line = lineOf(event);
     if (line === undefined) return;
     this.#update.clear();
     this.#stream.write(`${line}\n`);
+    if (event.type === "question") this.#silent = true;
     this.#draw();
   };
 
   #draw(): void {
+    if (this.#silent) return;
     const lines = frameOf(this.#state, Date.now(), this.#stream.columns || 80, this.#stream.rows || 24);
     if (lines.length === 0) this.#update.clear();
     else this.#update(lines.join("\n"));
@@ -54,6 +59,7 @@ function staysOnScreen(event: Event): boolean {
     case "stage-finished":
     case "service-finished":
     case "note":
+    case "question":
     case "warning":
     case "step-finished":
       return true;
