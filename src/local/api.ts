@@ -1,87 +1,52 @@
 import { randomUUID } from "node:crypto";
 import { nearest } from "../base/nearest.ts";
-import type { Action, Context } from "./actions/action.ts";
-import { createImage } from "./actions/create-image.ts";
-import { describeInstanceActions } from "./actions/describe-instances.ts";
-import { modifyInstanceActions } from "./actions/modify-instance.ts";
-import { networkActions } from "./actions/describe-network.ts";
-import { identityActions } from "./actions/identity.ts";
-import { imageActions } from "./actions/images.ts";
-import { instanceTypeActions } from "./actions/instance-types.ts";
-import { instanceActions } from "./actions/instances.ts";
-import { keyPairActions } from "./actions/key-pairs.ts";
-import { runInstances } from "./actions/run-instances.ts";
-import { securityGroupActions } from "./actions/security-groups.ts";
-import { snapshotActions } from "./actions/snapshots.ts";
-import { tagActions } from "./actions/tags.ts";
-import { volumeActions } from "./actions/volumes.ts";
+import { dryRunSucceeded, type Context } from "./actions/action.ts";
 import { ApiError } from "./protocol/errors.ts";
-import type { QueryNode } from "./protocol/query.ts";
-import { xmlDocument, type XmlObject } from "./protocol/xml.ts";
+import { parseJson } from "./protocol/json.ts";
+import { flag, parseParameters, parseQuery, type QueryNode } from "./protocol/query.ts";
+import { ec2, ssm, sts, type Service } from "./services.ts";
 
-/** One service of AWS with the actions that the local cloud has of it. */
-export interface Service {
-  readonly name: "ec2" | "sts";
-  readonly version: string;
-  readonly actions: ReadonlyMap<string, Action>;
-  readonly success: (action: string, content: XmlObject, requestId: string) => string;
-  readonly failure: (error: ApiError, requestId: string) => string;
+/** What a request asks for, as it came. */
+export interface Asked {
+  readonly service: Service;
+  /** Empty when the request names none. */
+  readonly action: string;
+  /** With `Action` and `Version` where the protocol has them among the parameters. */
+  readonly query: Readonly<Record<string, QueryNode>>;
 }
 
-const ec2: Service = {
-  name: "ec2",
-  version: "2016-11-15",
-  actions: table([
-    runInstances,
-    createImage,
-    ...instanceActions,
-    ...describeInstanceActions,
-    ...imageActions,
-    ...tagActions,
-    ...keyPairActions,
-    ...securityGroupActions,
-    ...networkActions,
-    ...instanceTypeActions,
-    ...snapshotActions,
-    ...volumeActions,
-    ...modifyInstanceActions,
-  ]),
-  success: (action, content, requestId) =>
-    xmlDocument(`${action}Response`, "http://ec2.amazonaws.com/doc/2016-11-15/", { requestId, ...content }),
-  failure: ({ code, message }, requestId) =>
-    xmlDocument("Response", undefined, {
-      Errors: { Error: { Code: code, Message: message } },
-      RequestID: requestId,
-    }),
-};
-
-const sts: Service = {
-  name: "sts",
-  version: "2011-06-15",
-  actions: table(identityActions),
-  success: (action, content, requestId) =>
-    xmlDocument(`${action}Response`, "https://sts.amazonaws.com/doc/2011-06-15/", {
-      [`${action}Result`]: content,
-      ResponseMetadata: { RequestId: requestId },
-    }),
-  failure: ({ code, message }, requestId) =>
-    xmlDocument("ErrorResponse", "https://sts.amazonaws.com/doc/2011-06-15/", {
-      Error: { Type: "Sender", Code: code, Message: message },
-      RequestId: requestId,
-    }),
-};
-
-function table(actions: readonly Action[]): ReadonlyMap<string, Action> {
-  return new Map(actions.map((action) => [action.name, action]));
+interface Wire {
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
 }
 
-/** The service that a request is for, by its version parameter: all services share one endpoint here. */
-export function serviceFor(query: Readonly<Record<string, QueryNode>>): Service {
-  return query["Version"] === sts.version ? sts : ec2;
+/** `X-Amz-Target` of a request for Systems Manager: the only service here that speaks JSON. */
+const jsonTarget = /^AmazonSSM\.(\w+)$/;
+
+/**
+ * The service that a request is for: all of them share one endpoint here, and tell themselves apart by protocol and
+ * version.
+ */
+export function serviceFor({ headers, query, body }: Wire): Service {
+  if (headers["x-amz-target"] !== undefined) return ssm;
+  return new RegExp(`(?:^|&)Version=${sts.version}(?:&|$)`).test(`${query}&${body}`) ? sts : ec2;
+}
+
+/** Reads a request. @throws ApiError when it is malformed */
+export function readRequest(wire: Wire): Asked {
+  const service = serviceFor(wire);
+  if (service === ssm) {
+    const action = jsonTarget.exec(wire.headers["x-amz-target"] ?? "")?.[1] ?? "";
+    return { service, action, query: parseJson(wire.body) };
+  }
+  const query = parseQuery([wire.query, wire.body]);
+  return { service, action: typeof query["Action"] === "string" ? query["Action"] : "", query };
 }
 
 export interface Reply {
   readonly status: number;
+  readonly contentType: string;
   readonly body: string;
   readonly requestId: string;
 }
@@ -89,35 +54,43 @@ export interface Reply {
 /** The reply that an error becomes. */
 export function failureReply(service: Service, error: ApiError): Reply {
   const requestId = randomUUID();
-  return { status: error.status, body: service.failure(error, requestId), requestId };
+  const { contentType } = service;
+  return { status: error.status, contentType, body: service.failure(error, requestId), requestId };
 }
 
 /**
  * Runs the action that a request names.
  * @throws ApiError
  */
-export async function runAction(
-  service: Service,
-  query: Readonly<Record<string, QueryNode>>,
-  contextFor: (dryRun: boolean) => Context,
-): Promise<Reply> {
-  const { Action: name, Version: version, ...parameters } = query;
-  if (typeof name !== "string") {
-    throw new ApiError("MissingAction", "The request must contain the parameter Action");
+export async function runAction(asked: Asked, contextFor: (dryRun: boolean) => Context): Promise<Reply> {
+  const { service, action } = asked;
+  if (action === "") throw new ApiError("MissingAction", "The request must contain the parameter Action");
+  const parameters = parametersOf(asked);
+  const found = service.actions.get(action);
+  if (found === undefined) {
+    const similar = nearest(action, [...service.actions.keys()]);
+    const hint = similar === undefined ? "" : `; the nearest that it does is ${similar}`;
+    throw new ApiError("InvalidAction", `The action ${action} is not implemented by the local cloud${hint}`);
   }
-  if (version !== service.version) {
-    throw new ApiError(
-      "InvalidParameterValue",
-      `The local cloud speaks version ${service.version} of ${service.name}, not ${typeof version === "string" ? version : "an unnamed one"}`,
+  const { DryRun, ...rest } = parameters;
+  const dryRun = service.dryRuns && DryRun !== undefined && parseParameters(flag, DryRun);
+  const content = await found.run(service.dryRuns ? rest : parameters, contextFor(dryRun));
+  if (dryRun) throw dryRunSucceeded();
+  const requestId = randomUUID();
+  const { contentType } = service;
+  return { status: 200, contentType, body: service.success(action, content, requestId), requestId };
+}
+
+function parametersOf({ service, query }: Asked): Readonly<Record<string, QueryNode>> {
+  if (service === ssm) return query;
+  const version = query["Version"];
+  if (version === service.version) {
+    return Object.fromEntries(
+      Object.entries(query).filter(([name]) => name !== "Action" && name !== "Version"),
     );
   }
-  const found = service.actions.get(name);
-  if (found === undefined) {
-    const similar = nearest(name, [...service.actions.keys()]);
-    const hint = similar === undefined ? "" : `; the nearest that it does is ${similar}`;
-    throw new ApiError("InvalidAction", `The action ${name} is not implemented by the local cloud${hint}`);
-  }
-  const content = await found.run(parameters, contextFor);
-  const requestId = randomUUID();
-  return { status: 200, body: service.success(name, content, requestId), requestId };
+  throw new ApiError(
+    "InvalidParameterValue",
+    `The local cloud speaks version ${service.version} of ${service.name}, not ${typeof version === "string" ? version : "an unnamed one"}`,
+  );
 }

@@ -1,10 +1,11 @@
 import { messageOf, BakeError } from "../base/errors.ts";
 import { dryRunSucceeded, type Context } from "./actions/action.ts";
-import { failureReply, runAction, serviceFor, type Reply } from "./api.ts";
+import { failureReply, readRequest, runAction, serviceFor, type Reply } from "./api.ts";
 import type { Engine } from "./engine/engine.ts";
+import { ConnectionLost } from "./faults/call-faults.ts";
 import { Supervisor } from "./engine/supervisor.ts";
 import { ApiError } from "./protocol/errors.ts";
-import { parseQuery, type QueryNode } from "./protocol/query.ts";
+import type { QueryNode } from "./protocol/query.ts";
 import { Store } from "./state/store.ts";
 import type { State } from "./state/schema.ts";
 
@@ -29,6 +30,7 @@ export interface LocalResponse {
 export interface Call {
   readonly service: string;
   readonly action: string;
+  readonly region: string;
   readonly query: Readonly<Record<string, QueryNode>>;
 }
 
@@ -67,36 +69,36 @@ export class LocalCloud {
   /**
    * Answers one request.
    * @throws BakeError for what is no matter of the API, such as a missing QEMU or a damaged state file
+   * @throws ConnectionLost when there is no answer because the fault plan says so
    */
   async handle(request: LocalRequest): Promise<LocalResponse> {
     const reply = await this.#reply(request);
     return {
       status: reply.status,
-      headers: { "content-type": "text/xml;charset=UTF-8", "x-amzn-requestid": reply.requestId },
+      headers: { "content-type": reply.contentType, "x-amzn-requestid": reply.requestId },
       body: reply.body,
     };
   }
 
   async #reply(request: LocalRequest): Promise<Reply> {
-    let query: Readonly<Record<string, QueryNode>> = {};
     try {
       if (request.path !== "/") throw new ApiError("InvalidAction", `Nothing is at ${request.path}`, 404);
-      query = parseQuery([request.query, request.body]);
-      const service = serviceFor(query);
-      const call = { service: service.name, action: nameOf(query), query };
+      const asked = readRequest(request);
+      const { service, action, query } = asked;
       const region = regionOf(request);
+      const call = { service: service.name, action, region, query };
       return await this.#intercept(call, async () => {
         // In here so that an interceptor sees errors as the replies that they are.
         try {
-          return await runAction(service, query, (dryRun) => this.#context(region, dryRun));
+          return await runAction(asked, (dryRun) => this.#context(region, dryRun));
         } catch (error) {
           if (error instanceof ApiError) return failureReply(service, error);
           throw error;
         }
       });
     } catch (error) {
-      if (error instanceof ApiError) return failureReply(serviceFor(query), error);
-      if (error instanceof BakeError) throw error;
+      if (error instanceof ApiError) return failureReply(serviceFor(request), error);
+      if (error instanceof BakeError || error instanceof ConnectionLost) throw error;
       throw new BakeError("failed", `the local cloud failed: ${messageOf(error)}`, { cause: error });
     }
   }
@@ -120,14 +122,9 @@ export class LocalCloud {
   }
 }
 
-function nameOf(query: Readonly<Record<string, QueryNode>>): string {
-  const { Action: name } = query;
-  return typeof name === "string" ? name : "";
-}
-
 /** The Region is in the scope of the signature, else in the host name. */
 function regionOf({ headers }: LocalRequest): string {
   const scope = /Credential=[^/,]+\/\d{8}\/([a-z0-9-]+)\//.exec(headers["authorization"] ?? "")?.[1];
-  const host = /^(?:ec2|sts)\.([a-z0-9-]+)\./.exec(headers["host"] ?? "")?.[1];
+  const host = /^(?:ec2|sts|ssm)\.([a-z0-9-]+)\./.exec(headers["host"] ?? "")?.[1];
   return scope ?? host ?? "local";
 }

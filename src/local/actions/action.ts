@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { ApiError } from "../protocol/errors.ts";
-import { flag, parseParameters, type QueryNode } from "../protocol/query.ts";
+import { parseParameters, type QueryNode } from "../protocol/query.ts";
 import type { XmlObject } from "../protocol/xml.ts";
 import type { Supervisor } from "../engine/supervisor.ts";
 import type { State } from "../state/schema.ts";
@@ -20,11 +20,10 @@ export interface Context {
 
 export interface Action {
   readonly name: string;
+  /** What it takes. */
+  readonly parameters: z.ZodType;
   /** @throws ApiError */
-  run(
-    query: Readonly<Record<string, QueryNode>>,
-    contextFor: (dryRun: boolean) => Context,
-  ): Promise<XmlObject>;
+  run(query: Readonly<Record<string, QueryNode>>, context: Context): Promise<XmlObject>;
 }
 
 /** One action of the API: the table of the parameters that it takes, and what it does with them. */
@@ -35,14 +34,8 @@ export function action<S extends z.ZodType>(
 ): Action {
   return {
     name,
-    run: async (query, contextFor) => {
-      const { DryRun, ...rest } = query;
-      const dryRun = DryRun === undefined ? false : parseParameters(flag, DryRun);
-      const checked = parseParameters(parameters, rest);
-      const reply = await handle(contextFor(dryRun), checked);
-      if (dryRun) throw dryRunSucceeded();
-      return reply;
-    },
+    parameters,
+    run: async (query, context) => await handle(context, parseParameters(parameters, query)),
   };
 }
 

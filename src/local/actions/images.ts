@@ -122,6 +122,7 @@ export const imageActions = [
       const { images } = state;
       const isShown = (image: Image): boolean =>
         asked.IncludeDeprecated === true ||
+        asked.ImageId.length > 0 ||
         image.ownerId === accountId ||
         image.deprecatedAt === undefined ||
         image.deprecatedAt > context.now();

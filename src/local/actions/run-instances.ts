@@ -10,6 +10,7 @@ import { reservationXml } from "./instance-xml.ts";
 import { checkedUserData, typeFor } from "./launch-checks.ts";
 import { chooseNetwork, freePrivateAddress, macFor } from "./network.ts";
 import { portTags } from "./port-tags.ts";
+import { resolvedImageId } from "./parameters.ts";
 import { rootVolume } from "./root-volume.ts";
 import { digestOf, runParameters, type RunRequest } from "./run-parameters.ts";
 import { checkMetadataTags, tagsFor } from "./tags.ts";
@@ -45,7 +46,7 @@ function repeatedRequest(state: State, request: RunRequest): Instance[] | undefi
 
 async function prepare(context: Context, draft: State, request: RunRequest): Promise<Instance[]> {
   const count = countOf(request);
-  const image = byId("image", request.ImageId, draft.images, ({ id }) => id);
+  const image = byId("image", resolvedImageId(draft, request.ImageId), draft.images, ({ id }) => id);
   if (image.state !== "available") {
     throw new ApiError("InvalidAMIID.Unavailable", `The image ID '${image.id}' is not available`);
   }
