@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { isAlive, ownIdentity, startOf } from "../../src/base/process-identity.ts";
 import { acquireLock } from "../../src/local/state/lock.ts";
-import { isAlive, ownIdentity, startOf } from "../../src/local/state/processes.ts";
 import { Store } from "../../src/local/state/store.ts";
 import { bundleProgram } from "../support/bundle.ts";
 

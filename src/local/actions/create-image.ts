@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { BakeError } from "../../base/errors.ts";
+import { ownIdentity } from "../../base/process-identity.ts";
 import { overlayOn } from "../engine/supervisor.ts";
 import { ApiError, byId, invalidValue } from "../protocol/errors.ts";
 import { flag, text } from "../protocol/query.ts";
 import { newId } from "../state/ids.ts";
-import { ownIdentity } from "../state/processes.ts";
 import { accountId, type Image, type Instance, type State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
 import { tagsFor, tagSpecificationParameters } from "./tags.ts";

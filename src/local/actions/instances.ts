@@ -1,10 +1,10 @@
 import { z } from "zod";
+import { ownIdentity } from "../../base/process-identity.ts";
 import { beginStopping, beginTerminating, stopGraceMs } from "../engine/decide.ts";
 import { openPorts } from "../open-ports.ts";
 import { ApiError, byIds } from "../protocol/errors.ts";
 import { flag, list, text } from "../protocol/query.ts";
 import type { XmlObject } from "../protocol/xml.ts";
-import { ownIdentity } from "../state/processes.ts";
 import type { Instance, InstanceState, State } from "../state/schema.ts";
 import { action } from "./action.ts";
 import { stateXml } from "./instance-xml.ts";

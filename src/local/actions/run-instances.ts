@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { ownIdentity } from "../../base/process-identity.ts";
 import { overlayOn } from "../engine/supervisor.ts";
 import { openPorts } from "../open-ports.ts";
 import { ApiError, byId, invalidValue } from "../protocol/errors.ts";
 import { newId } from "../state/ids.ts";
-import { ownIdentity } from "../state/processes.ts";
 import { accountId, type Image, type Instance, type State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
 import { reservationXml } from "./instance-xml.ts";

@@ -1,6 +1,6 @@
 import { BakeError, messageOf } from "../../base/errors.ts";
+import { isAlive, ownIdentity, type ProcessIdentity } from "../../base/process-identity.ts";
 import { sleep } from "../../base/wait.ts";
-import { isAlive, ownIdentity, type ProcessIdentity } from "../state/processes.ts";
 import type { Disk, Instance, State } from "../state/schema.ts";
 import type { Store } from "../state/store.ts";
 import { dropGarbage } from "./garbage.ts";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BakeError, systemCodeOf } from "../../base/errors.ts";
-import { commandLineOf } from "../state/processes.ts";
+import { commandLineOf } from "../../base/process-identity.ts";
 import { machineFiles } from "./command-line.ts";
 import { qmp } from "./qmp.ts";
 

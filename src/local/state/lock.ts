@@ -2,8 +2,8 @@ import { mkdir, readdir, rename, rm, unlink, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { BakeError, systemCodeOf } from "../../base/errors.ts";
 import { randomId } from "../../base/ids.ts";
+import { isAlive, ownIdentity } from "../../base/process-identity.ts";
 import { sleep } from "../../base/wait.ts";
-import { isAlive, ownIdentity } from "./processes.ts";
 
 /**
  * Takes the lock `<directory>/<name>`, which holds between processes and survives their being killed.

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { platform } from "node:os";
-import { systemCodeOf } from "../../base/errors.ts";
-import { runProgram } from "../../base/process.ts";
+import { systemCodeOf } from "./errors.ts";
+import { runProgram } from "./process.ts";
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {
