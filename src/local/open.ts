@@ -1,5 +1,11 @@
+import type { Reply } from "./api.ts";
 import { LocalCloud, type Interceptor } from "./cloud.ts";
 import type { Engine } from "./engine/engine.ts";
+import { callInterceptor } from "./faults/misbehave.ts";
+import type { FaultPlan } from "./faults/plan.ts";
+import { checkedFaultPlan } from "./faults/read-plan.ts";
+import { policyInterceptor } from "./policy/interceptor.ts";
+import type { PolicyDocument } from "./policy/document.ts";
 import { qemuEngine } from "./qemu/engine.ts";
 import { stateOnlyEngine, type StateOnlyDelays } from "./engine/state-only.ts";
 
@@ -10,21 +16,45 @@ export interface OpenOptions {
   readonly engine?: "qemu" | "state-only";
   /** How long the changes of state-only instances take; at once when absent. */
   readonly delays?: StateOnlyDelays;
+  /** Sees each call and each reply as the client does: outside of the faults. */
   readonly intercept?: Interceptor;
+  /** How the cloud misbehaves; not at all when absent. */
+  readonly faults?: FaultPlan;
+  /** What the caller may do; everything when absent. */
+  readonly policy?: PolicyDocument;
   /** The cloud's clock, in milliseconds since the epoch. */
   readonly now?: () => number;
 }
 
-/** Opens the local cloud that keeps its state in a directory. Nothing is started and nothing has to be closed. */
+/**
+ * Opens the local cloud that keeps its state in a directory. Nothing is started and nothing has to be closed.
+ * @throws BakeError `usage` when the fault plan is none
+ */
 export function openLocalCloud(options: OpenOptions): LocalCloud {
-  const { directory, intercept, now } = options;
+  const { directory, intercept, now = Date.now } = options;
   const stateOnly = stateOnlyEngine(options.delays);
   const engines: Engine[] =
     options.engine === "state-only" ? [stateOnly] : [qemuEngine(directory), stateOnly];
+  const faults = options.faults === undefined ? undefined : checkedFaultPlan(options.faults);
   return new LocalCloud({
     directory,
     engines,
-    ...(intercept === undefined ? {} : { intercept }),
-    ...(now === undefined ? {} : { now }),
+    intercept: nested([
+      intercept,
+      options.policy === undefined ? undefined : policyInterceptor(options.policy, directory),
+      faults === undefined ? undefined : callInterceptor(faults, now),
+    ]),
+    now,
   });
+}
+
+/** The first stands next to the client, the last next to the cloud. */
+function nested(interceptors: readonly (Interceptor | undefined)[]): Interceptor {
+  return async (call, carryOut) => {
+    const way = interceptors.reduceRight<() => Promise<Reply>>(
+      (inner, each) => (each === undefined ? inner : async () => await each(call, inner)),
+      carryOut,
+    );
+    return await way();
+  };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
 import type { LocalCloud, LocalResponse } from "./cloud.ts";
+import { ConnectionLost } from "./faults/call-faults.ts";
 import { xmlDocument } from "./protocol/xml.ts";
 
 export interface ServeOptions {
@@ -29,12 +30,14 @@ export async function serveLocalCloud(options: ServeOptions): Promise<void> {
   const server = createServer((request, response) => {
     answer(request, options)
       .catch((error: unknown) => {
+        if (error instanceof ConnectionLost) return undefined;
         options.onError?.(error);
         return failure(500, "InternalError", messageOf(error));
       })
       .then(
         (reply) => {
-          send(response, reply);
+          if (reply === undefined) request.socket.destroy();
+          else send(response, reply);
         },
         () => undefined,
       );
