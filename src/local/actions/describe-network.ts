@@ -3,6 +3,7 @@ import { byIds, invalidValue } from "../protocol/errors.ts";
 import { filtered, filterParameters, page, pageParameters } from "../protocol/listing.ts";
 import { flag, list, text } from "../protocol/query.ts";
 import { accountId, subnets, vpcId } from "../state/schema.ts";
+import { countFreeAddresses } from "./network.ts";
 import { action } from "./action.ts";
 
 export const networkActions = [
@@ -43,6 +44,7 @@ export const networkActions = [
     "DescribeSubnets",
     z.strictObject({ SubnetId: list(text), ...filterParameters, ...pageParameters }),
     async (context, request) => {
+      const state = await context.read();
       const zoneOf = (subnet: { letter: string }): string => `${context.region}${subnet.letter}`;
       const all =
         request.SubnetId.length > 0
@@ -59,6 +61,12 @@ export const networkActions = [
           availabilityZone: (subnet) => [zoneOf(subnet)],
           "default-for-az": isDefault,
           defaultForAz: isDefault,
+          cidr: ({ cidr }) => [cidr],
+          cidrBlock: ({ cidr }) => [cidr],
+          "cidr-block": ({ cidr }) => [cidr],
+          "availability-zone-id": (subnet) => [zoneOf(subnet)],
+          "available-ip-address-count": (subnet) => [String(countFreeAddresses(state, subnet))],
+          "ipv6-native": () => ["false"],
           "map-public-ip-on-launch": isDefault,
           state: () => ["available"],
           "owner-id": () => [accountId],
@@ -66,7 +74,7 @@ export const networkActions = [
         () => ({}),
       );
       const { items, nextToken } = page(matching, request);
-      return Promise.resolve({
+      return {
         subnetSet: items.map((subnet) => ({
           subnetId: subnet.id,
           subnetArn: `arn:aws:ec2:${context.region}:${accountId}:subnet/${subnet.id}`,
@@ -74,15 +82,18 @@ export const networkActions = [
           ownerId: accountId,
           vpcId,
           cidrBlock: subnet.cidr,
-          availableIpAddressCount: 30_000,
+          availableIpAddressCount: countFreeAddresses(state, subnet),
           availabilityZone: zoneOf(subnet),
           availabilityZoneId: zoneOf(subnet),
           defaultForAz: true,
           mapPublicIpOnLaunch: true,
           assignIpv6AddressOnCreation: false,
+          ipv6CidrBlockAssociationSet: [],
+          tagSet: [],
+          ipv6Native: false,
         })),
         nextToken,
-      });
+      };
     },
   ),
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { instanceTypes } from "../instance-types.ts";
+import { instanceTypeNamed, instanceTypes } from "../instance-types.ts";
 import { ApiError } from "../protocol/errors.ts";
 import { filtered, filterParameters, page, pageParameters } from "../protocol/listing.ts";
 import { list, text } from "../protocol/query.ts";
@@ -11,9 +11,7 @@ export const instanceTypeActions = [
     "DescribeInstanceTypes",
     z.strictObject({ InstanceType: list(text), ...filterParameters, ...pageParameters }),
     async (_, request) => {
-      const unknown = request.InstanceType.filter(
-        (name) => !instanceTypes.some((type) => type.name === name),
-      );
+      const unknown = request.InstanceType.filter((name) => instanceTypeNamed(name) === undefined);
       if (unknown.length > 0) {
         throw new ApiError(
           "InvalidInstanceType",
@@ -29,11 +27,11 @@ export const instanceTypeActions = [
           "bare-metal": () => ["false"],
           "burstable-performance-supported": (it) => [String(it.burstable)],
           "current-generation": () => ["true"],
-          hypervisor: () => ["nitro"],
+          hypervisor: (it) => [it.hypervisor],
           "instance-type": (it) => [it.name],
           "memory-info.size-in-mib": (it) => [String(it.memoryMiB)],
           "processor-info.supported-architecture": (it) => [it.architecture],
-          "supported-usage-class": () => ["on-demand"],
+          "supported-usage-class": () => ["on-demand", "spot"],
           "supported-virtualization-type": () => ["hvm"],
           "vcpu-info.default-vcpus": (it) => [String(it.cpus)],
         },
@@ -45,11 +43,11 @@ export const instanceTypeActions = [
           instanceType: it.name,
           currentGeneration: true,
           freeTierEligible: false,
-          supportedUsageClasses: ["on-demand"],
+          supportedUsageClasses: ["on-demand", "spot"],
           supportedRootDeviceTypes: ["ebs"],
           supportedVirtualizationTypes: ["hvm"],
           bareMetal: false,
-          hypervisor: "nitro",
+          hypervisor: it.hypervisor,
           processorInfo: { supportedArchitectures: [it.architecture] },
           vCpuInfo: { defaultVCpus: it.cpus, defaultCores: it.cpus, defaultThreadsPerCore: 1 },
           memoryInfo: { sizeInMiB: it.memoryMiB },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { instanceTypeNamed } from "../instance-types.ts";
 import { openPorts } from "../open-ports.ts";
 import { ApiError, byId, byIds } from "../protocol/errors.ts";
 import { list, text } from "../protocol/query.ts";
@@ -48,6 +49,17 @@ async function regroup(
   return await movePorts(context, draft, [instance]);
 }
 
+/** @throws ApiError `InvalidInstanceAttributeValue`, as EC2 has it here, for a type that is not there */
+function checkedType(name: string, { architecture }: Instance): string {
+  if (instanceTypeNamed(name) === undefined) {
+    throw new ApiError(
+      "InvalidInstanceAttributeValue",
+      `The instance type '${name}' does not exist. The local cloud's types are shown by DescribeInstanceTypes.`,
+    );
+  }
+  return typeFor(name, architecture).name;
+}
+
 /** What EC2 changes of a stopped instance only. */
 function requireStopped(instance: Instance, attribute: string): void {
   if (instance.state === "stopped") return;
@@ -67,7 +79,7 @@ export const modifyInstanceActions = [
       }
       if (request.InstanceType !== undefined) {
         requireStopped(instance, "instanceType");
-        instance.type = typeFor(request.InstanceType.Value, instance.architecture).name;
+        instance.type = checkedType(request.InstanceType.Value, instance);
       }
       if (request.UserData !== undefined) {
         requireStopped(instance, "userData");

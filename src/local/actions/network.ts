@@ -110,16 +110,39 @@ export function groupNamed(state: State, name: string): State["securityGroups"][
   );
 }
 
-/** An address of 169.254.0.0/16 that no instance has; the first and last 256 are kept for the network itself. */
-export function freePrivateAddress(state: State): string {
-  const taken = new Set(
-    state.instances.flatMap((it) => (it.state === "terminated" ? [] : it.privateAddress)),
-  );
-  for (let number = 0x0110; number < 0xa900; number += 1) {
+/**
+ * The last two bytes of the addresses that a subnet gives: the first 256 are kept for the network itself, and those from
+ * 169.254.169 on because the metadata service is there.
+ */
+const ranges: Readonly<Record<(typeof subnets)[number]["letter"], readonly [first: number, end: number]>> = {
+  a: [0x0110, 0x8000],
+  b: [0x8000, 0xa900],
+};
+
+function takenAddresses(state: State): ReadonlySet<string> {
+  return new Set(state.instances.flatMap((it) => (it.state === "terminated" ? [] : it.privateAddress)));
+}
+
+function* addressesOf({ letter }: (typeof subnets)[number]): Generator<string> {
+  const [first, end] = ranges[letter];
+  for (let number = first; number < end; number += 1) {
     const last = number & 0xff;
-    const address = `169.254.${number >> 8}.${last}`;
-    if (last > 0 && last < 255 && !taken.has(address)) return address;
+    if (last > 0 && last < 255) yield `169.254.${number >> 8}.${last}`;
   }
+}
+
+/** How many addresses a subnet still has. */
+export function countFreeAddresses(state: State, subnet: (typeof subnets)[number]): number {
+  const [first, end] = ranges[subnet.letter];
+  const used = state.instances.filter((it) => it.state !== "terminated" && it.subnetId === subnet.id);
+  return Math.floor((254 / 256) * (end - first)) - used.length;
+}
+
+/** An address of a subnet that no instance has. */
+export function freePrivateAddress(state: State, subnetId: string): string {
+  const taken = takenAddresses(state);
+  const subnet = byId("subnet", subnetId, subnets, ({ id }) => id);
+  for (const address of addressesOf(subnet)) if (!taken.has(address)) return address;
   throw new ApiError("InsufficientFreeAddressesInSubnet", "The subnet has no free addresses left");
 }
 

@@ -35,6 +35,12 @@ function repeatedRequest(state: State, request: RunRequest): Instance[] | undefi
   }
   const existing = state.instances.filter(({ clientToken }) => clientToken === token);
   if (existing.length === 0) return undefined;
+  if (existing.every(({ state }) => state === "terminated")) {
+    throw new ApiError(
+      "IdempotentInstanceTerminated",
+      "The client token is that of an earlier request whose instances have been terminated.",
+    );
+  }
   if (existing.some(({ requestDigest }) => requestDigest !== digestOf(request))) {
     throw new ApiError(
       "IdempotentParameterMismatch",
@@ -96,7 +102,7 @@ async function prepare(context: Context, draft: State, request: RunRequest): Pro
       region: context.region,
       zone: network.zone,
       subnetId: network.subnetId,
-      privateAddress: freePrivateAddress(draft),
+      privateAddress: freePrivateAddress(draft, network.subnetId),
       ...(network.hasPublicAddress ? { publicAddress: engine.publicAddress(taken) } : {}),
       mac: macFor(id),
       forwards: [],
@@ -174,7 +180,7 @@ function profileFor({ IamInstanceProfile: profile = {} }: RunRequest): string | 
     );
   }
   if (Arn !== undefined && !/^arn:aws[a-z-]*:iam::\d{12}:instance-profile\/[\w+=,.@/-]+$/.test(Arn)) {
-    throw invalidValue("iamInstanceProfile.arn", Arn, "Invalid IAM Instance Profile ARN");
+    throw new ApiError("InvalidIamInstanceProfileArn.Malformed", `Invalid IAM Instance Profile ARN: ${Arn}`);
   }
   if (Name !== undefined && !/^[\w+=,.@-]{1,128}$/.test(Name)) {
     throw invalidValue("iamInstanceProfile.name", Name, "Invalid IAM Instance Profile name");

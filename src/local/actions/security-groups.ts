@@ -61,6 +61,9 @@ export const securityGroupActions = [
       if (request.GroupName.startsWith("sg-")) {
         throw new ApiError("InvalidParameterValue", "Group names may not be in the format sg-*");
       }
+      if (request.GroupName === "default") {
+        throw new ApiError("InvalidGroup.Reserved", "The security group name 'default' is reserved");
+      }
       const tags = tagsFor(request.TagSpecification, ["security-group"])("security-group");
       const group = await context.change((draft) => {
         if (draft.securityGroups.some(({ name }) => name === request.GroupName)) {
