@@ -24,7 +24,7 @@ const conditionValue = z.union([z.string(), z.boolean(), z.number()]).transform(
 const actionPattern = z
   .string()
   .regex(
-    /^(?:\*|[a-z0-9*?-]+:[A-Za-z0-9*?]+)$/,
+    /^(?:\*|[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+)$/,
     'an action looks like "ec2:RunInstances" or "ec2:Describe*"',
   );
 

@@ -1,7 +1,9 @@
 import { accountId } from "../state/schema.ts";
 import { listAt, tagSpecifications, textAt, textsAt } from "./request.ts";
 import type { Asked, Need } from "./requirements.ts";
-import { joinKeys, keysOf, requestTags } from "./subjects.ts";
+import { joinKeys, keysOf, parameter, requestTags } from "./subjects.ts";
+
+const resolvePrefix = "resolve:ssm:";
 
 /**
  * What RunInstances is authorised against: everything that it creates and everything that it uses.
@@ -24,6 +26,7 @@ export function launchNeeds(asked: Asked): Need[] {
     ...textsAt(query, "SecurityGroupId"),
     ...textsAt(query, "SecurityGroup"),
   ];
+  const imageId = textAt(query, "ImageId") ?? "";
   const keyName = textAt(query, "KeyName");
   const place = keysOf({ "ec2:AvailabilityZone": subnet.zone });
   const instance = keysOf({
@@ -49,7 +52,10 @@ export function launchNeeds(asked: Asked): Need[] {
         ),
       ),
     },
-    { on: subjects.image(textAt(query, "ImageId") ?? "") },
+    { on: subjects.image(imageId) },
+    ...(imageId.startsWith(resolvePrefix)
+      ? [{ action: "ssm:GetParameters", on: parameter(imageId.slice(resolvePrefix.length), asked.region) }]
+      : []),
     { on: subnet },
     ...(groups.length === 0 ? ["default"] : groups).map((name) => ({ on: subjects.group(name) })),
     ...(keyName === undefined ? [] : [{ on: subjects.keyPair(keyName) }]),

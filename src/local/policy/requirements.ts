@@ -1,8 +1,8 @@
-import { accountId } from "../state/schema.ts";
 import type { Question } from "./evaluate.ts";
 import { tagsAt, tagSpecifications, textAt, textsAt, type Query } from "./request.ts";
 import { launchNeeds } from "./launch-needs.ts";
-import { joinKeys, keysOf, requestTags, type Subject, type Subjects } from "./subjects.ts";
+import { joinKeys, keysOf, parameter, requestTags, type Subject, type Subjects } from "./subjects.ts";
+import { isResourceTag } from "./vocabulary.ts";
 
 /** One call, as far as authorisation looks at it. */
 export interface Asked {
@@ -68,15 +68,8 @@ const newKeyPair: Needs = (asked) => {
 
 const parameters: Needs = ({ query, region }) =>
   [textAt(query, "Name") ?? [], textsAt(query, "Names")].flat().map((name) => ({
-    on: { arn: parameterArn(name, region), keys: new Map<string, never>() },
+    on: parameter(name, region),
   }));
-
-/** AWS's own public parameters belong to no account. A name may have a version or label after a colon. */
-function parameterArn(nameOrArn: string, region: string): string {
-  const name = nameOrArn.replace(/^arn:[^:]*:ssm:[^:]*:[^:]*:parameter/, "").replace(/:[^:/]*$/, "");
-  const account = name.startsWith("/aws/service/") ? "" : accountId;
-  return `arn:aws:ssm:${region}:${account}:parameter/${name.replace(/^\//, "")}`;
-}
 
 const ec2: Readonly<Record<string, Needs>> = {
   AuthorizeSecurityGroupIngress: (asked) => [
@@ -107,7 +100,13 @@ const ec2: Readonly<Record<string, Needs>> = {
   ],
   DeleteSecurityGroup: group,
   DeleteSnapshot: ({ query, subjects }) => [{ on: subjects.snapshot(textAt(query, "SnapshotId") ?? "") }],
-  DeleteTags: (asked) => ec2["CreateTags"]?.(asked) ?? [],
+  // Of the keys of what loses tags, there are those of its tags only.
+  DeleteTags: ({ query, subjects }) =>
+    textsAt(query, "ResourceId").map((id) => {
+      const on = subjects.any(id);
+      const tags = new Map([...on.keys].filter(([key]) => isResourceTag(key)));
+      return { on: { ...on, keys: joinKeys(tags, requestTags(tagsAt(query))) } };
+    }),
   DeregisterImage: (asked) => [
     ...image(asked),
     ...(textAt(asked.query, "DeleteAssociatedSnapshots") === "true"
@@ -130,6 +129,7 @@ const ec2: Readonly<Record<string, Needs>> = {
   DescribeTags: anything,
   DescribeVolumes: anything,
   DescribeVpcs: anything,
+  DisableImageDeprecation: image,
   EnableImageDeprecation: image,
   GetConsoleOutput: instances,
   ImportKeyPair: newKeyPair,
@@ -148,7 +148,12 @@ const ec2: Readonly<Record<string, Needs>> = {
 
 const tables: Readonly<Record<string, Readonly<Record<string, Needs>>>> = {
   ec2,
-  ssm: { GetParameter: parameters, GetParameters: parameters },
+  ssm: {
+    DeleteParameter: parameters,
+    GetParameter: parameters,
+    GetParameters: parameters,
+    PutParameter: parameters,
+  },
   // "No permissions are required to perform this operation", and no Deny stops it. (STS API Reference)
   sts: { GetCallerIdentity: () => [] },
 };

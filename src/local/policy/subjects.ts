@@ -1,4 +1,5 @@
-import { idKinds } from "../protocol/errors.ts";
+import { resolvedImageId } from "../actions/parameters.ts";
+import { ApiError, idKinds } from "../protocol/errors.ts";
 import { accountId, subnets, vpcId, type Instance, type State, type Tags } from "../state/schema.ts";
 import type { Keys } from "./evaluate.ts";
 import type { RequestTag } from "./request.ts";
@@ -50,6 +51,16 @@ export function requestTags(tags: readonly RequestTag[]): Keys {
   });
 }
 
+/**
+ * A parameter of Systems Manager. AWS's own public ones belong to no account.
+ * @param nameOrArn may have a version or label after a colon
+ */
+export function parameter(nameOrArn: string, region: string): Subject {
+  const name = nameOrArn.replace(/^arn:[^:]*:ssm:[^:]*:[^:]*:parameter/, "").replace(/:[^:/]*$/, "");
+  const account = name.startsWith("/aws/service/") ? "" : accountId;
+  return { arn: `arn:aws:ssm:${region}:${account}:parameter/${name.replace(/^\//, "")}`, keys: new Map() };
+}
+
 /** The resources of the cloud as policies see them. */
 export class Subjects {
   readonly #state: State;
@@ -94,7 +105,9 @@ export class Subjects {
     });
   }
 
-  image(id: string): Subject {
+  /** @param asked its id, or `resolve:ssm:` and the parameter that holds it */
+  image(asked: string): Subject {
+    const id = imageIdOf(this.#state, asked);
     const found = this.#state.images.find((each) => each.id === id);
     return this.#existing("image", id, found?.tags, {
       "ec2:Owner": found?.ownerAlias ?? found?.ownerId,
@@ -111,7 +124,6 @@ export class Subjects {
   snapshot(id: string): Subject {
     const found = this.#state.snapshots.find((each) => each.id === id);
     return this.#existing("snapshot", id, found?.tags, {
-      "ec2:Encrypted": found === undefined ? undefined : found.kmsKeyId !== undefined,
       "ec2:Owner": found?.ownerId,
       "ec2:VolumeSize": found?.sizeGiB,
     });
@@ -170,6 +182,16 @@ export class Subjects {
       default:
         return this.instance(id);
     }
+  }
+}
+
+function imageIdOf(state: State, asked: string): string {
+  try {
+    return resolvedImageId(state, asked);
+  } catch (error) {
+    // The launch itself says what is wrong with the parameter.
+    if (error instanceof ApiError) return asked;
+    throw error;
   }
 }
 
