@@ -78,6 +78,7 @@ export const securityGroupActions = [
           description: request.GroupDescription,
           vpcId,
           rules: [],
+          createdAt: context.now(),
           tags,
         };
         draft.securityGroups.push(fresh);

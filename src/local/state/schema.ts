@@ -10,6 +10,15 @@ const processIdentity = z.object({ pid: z.number(), startedAt: z.string() });
 const reason = z.object({ code: z.string(), message: z.string() });
 const architecture = z.enum(["x86_64", "arm64"]);
 
+/* What a fault plan has drawn for a resource; see ../faults/fates.ts. Absent where there is no plan. */
+
+/** Until then calls do not see it. */
+const visibleAt = z.number().optional();
+/** When the change that it is in ends: from pending, stopping or shutting-down to what follows. */
+const settlesAt = z.number().optional();
+/** Why what is pending will end as terminated or failed. */
+const failsWith = reason.optional();
+
 const rule = z.object({
   id: z.string(),
   protocol: z.string(),
@@ -26,6 +35,9 @@ const securityGroup = z.object({
   description: z.string(),
   vpcId: z.string(),
   rules: z.array(rule),
+  /** Absent in a state that was written before it was kept. */
+  createdAt: z.number().optional(),
+  visibleAt,
   tags,
 });
 
@@ -36,6 +48,7 @@ const keyPair = z.object({
   fingerprint: z.string(),
   publicKey: z.string(),
   createdAt: z.number(),
+  visibleAt,
   tags,
 });
 
@@ -56,10 +69,13 @@ const snapshot = z.object({
   /** The frozen disk that holds its content. */
   disk: z.string(),
   startedAt: z.number(),
+  visibleAt,
   /** The KMS key, when encrypted. */
   kmsKeyId: z.string().optional(),
   tags,
 });
+
+const imageState = z.enum(["pending", "available", "failed"]);
 
 const image = z.object({
   id: z.string(),
@@ -69,7 +85,7 @@ const image = z.object({
   ownerAlias: z.string().optional(),
   public: z.boolean(),
   architecture,
-  state: z.enum(["pending", "available", "failed"]),
+  state: imageState,
   stateReason: reason.optional(),
   createdAt: z.number(),
   snapshotId: z.string(),
@@ -80,6 +96,11 @@ const image = z.object({
   sourceInstanceId: z.string().optional(),
   /** While pending: the process that makes it. */
   maker: processIdentity.optional(),
+  visibleAt,
+  settlesAt,
+  failsWith,
+  /** What is shown instead of its state until then. */
+  earlier: z.object({ state: imageState, until: z.number() }).optional(),
   tags,
 });
 
@@ -117,6 +138,8 @@ const metadataOptions = z.object({
 /** A TCP port of the machine, and the port of this computer at which it answers. */
 const forward = z.object({ port: z.number(), hostPort: z.number() });
 
+const instanceState = z.enum(["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]);
+
 const instance = z.object({
   id: z.string(),
   engine: z.enum(["qemu", "state-only"]),
@@ -147,7 +170,7 @@ const instance = z.object({
   spot: z.boolean().optional(),
   /** The ARN of its instance profile; there is no IAM here that could tell whether it exists. */
   profileArn: z.string().optional(),
-  state: z.enum(["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]),
+  state: instanceState,
   stateReason: reason.optional(),
   transitionReason: z.string(),
   changedAt: z.number(),
@@ -161,6 +184,15 @@ const instance = z.object({
   killAt: z.number().optional(),
   /** The process that makes an image of the running instance: until it is done, the machine is its business. */
   imagedBy: processIdentity.optional(),
+  visibleAt,
+  settlesAt,
+  failsWith,
+  /** What is shown instead of its state until then. */
+  earlier: z.object({ state: instanceState, until: z.number() }).optional(),
+  /** When EC2 takes a spot instance back, and when the machine is told. */
+  interruption: z.object({ noticeAt: z.number(), at: z.number() }).optional(),
+  /** Until then it still holds its security groups, though it is terminated. */
+  groupsHeldUntil: z.number().optional(),
   volume,
   tags,
 });
@@ -185,6 +217,8 @@ export const stateSchema = z.object({
   securityGroups: z.array(securityGroup),
   /** Absent in a state that was written before there were any. */
   parameters: z.array(parameter).default([]),
+  /** How often a fault plan has drawn for each purpose, so that all processes on this state draw from one row. */
+  draws: z.record(z.string(), z.number()).optional(),
 });
 
 export type State = z.infer<typeof stateSchema>;
