@@ -25,6 +25,8 @@ const it: InstanceView = {
   key: { name: "mine", publicKey: "ssh-ed25519 AAAA" },
   groups: [{ id: "sg-1", name: "web" }],
   userData: Buffer.from([1, 0, 255]).toString("base64"),
+  spot: true,
+  profileArn: "arn:aws:iam::000000000000:instance-profile/web",
   rootDevice: "/dev/xvda",
   tags: { "bake-ami:with": "a b", name: "x" },
   metadata: { enabled: true, tokensRequired: true, tags: true, key: "secret" },
@@ -40,6 +42,16 @@ function get(path: string, of: InstanceView = it, at = now): MetadataResponse {
   const headers = { "x-aws-ec2-metadata-token": token(of).body.toString() };
   return respond({ method: "GET", target: path, headers }, of, at);
 }
+
+test("what kind of instance it is, and its profile without credentials", () => {
+  expect(get("/latest/meta-data/instance-life-cycle").body.toString()).toBe("spot");
+  expect(JSON.parse(get("/latest/meta-data/iam/info").body.toString())).toMatchObject({
+    Code: "Success",
+    InstanceProfileArn: it.profileArn,
+  });
+  expect(get("/latest/meta-data/iam/security-credentials/").status).toBe(404);
+  expect(get("/latest/meta-data/iam", { ...it, profileArn: undefined }).status).toBe(404);
+});
 
 test.each([
   ["instance-id", "i-0123456789abcdef0"],

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { XmlObject } from "../protocol/xml.ts";
+import { instanceProfileId } from "../state/ids.ts";
 import { accountId, vpcId, type Instance, type InstanceState, type State } from "../state/schema.ts";
 import { instanceTypeNamed } from "../instance-types.ts";
 import { tagSet } from "./tags.ts";
@@ -87,7 +87,10 @@ function instanceXml(state: State, instance: Instance): XmlObject {
     ...(instance.spot === true
       ? { instanceLifecycle: "spot", spotInstanceRequestId: `sir-${instance.id.slice(-8)}` }
       : {}),
-    iamInstanceProfile: instance.profileArn === undefined ? undefined : profileXml(instance.profileArn),
+    iamInstanceProfile:
+      instance.profileArn === undefined
+        ? undefined
+        : { arn: instance.profileArn, id: instanceProfileId(instance.profileArn) },
     enaSupport: true,
     cpuOptions: { coreCount: instanceTypeNamed(instance.type)?.cpus ?? 1, threadsPerCore: 1 },
     metadataOptions: {
@@ -99,11 +102,6 @@ function instanceXml(state: State, instance: Instance): XmlObject {
       instanceMetadataTags: instance.metadata.tags ? "enabled" : "disabled",
     },
   };
-}
-
-/** The id is IAM's, which is not here: always the same for the same profile. */
-function profileXml(arn: string): XmlObject {
-  return { arn, id: `AIPA${createHash("sha256").update(arn).digest("hex").slice(0, 17).toUpperCase()}` };
 }
 
 function groupsXml(state: State, instance: Instance): XmlObject[] {

@@ -21,6 +21,8 @@ export interface InstanceView {
   readonly key: { readonly name: string; readonly publicKey: string } | undefined;
   readonly groups: readonly { readonly id: string; readonly name: string }[];
   readonly userData: string | undefined;
+  readonly spot: boolean;
+  readonly profileArn: string | undefined;
   readonly rootDevice: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly metadata: {
@@ -58,6 +60,8 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
       .filter((group) => groupIds.includes(field(group, "id")))
       .map((group) => ({ id: textIn(group, "id"), name: textIn(group, "name") })),
     userData: textOrNothing(it, "userData"),
+    spot: field(it, "spot") === true,
+    profileArn: textOrNothing(it, "profileArn"),
     rootDevice: textIn(field(it, "volume"), "deviceName"),
     tags: Object.fromEntries(
       Object.entries(record(field(it, "tags"))).flatMap(([name, value]) =>

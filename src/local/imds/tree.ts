@@ -1,3 +1,4 @@
+import { instanceProfileId } from "../state/ids.ts";
 import type { InstanceView } from "./instance-view.ts";
 
 /** A document, or a directory of them. */
@@ -29,9 +30,10 @@ function metaData(it: InstanceView): Node {
       ]),
     ],
     ["hostname", host],
+    ["iam", it.profileArn === undefined ? undefined : directory([["info", profileInfo(it.profileArn, it)]])],
     ["instance-action", "none"],
     ["instance-id", it.id],
-    ["instance-life-cycle", "on-demand"],
+    ["instance-life-cycle", it.spot ? "spot" : "on-demand"],
     ["instance-type", it.type],
     ["local-hostname", host],
     ["local-ipv4", it.privateAddress],
@@ -59,6 +61,20 @@ function metaData(it: InstanceView): Node {
     ],
     ["tags", it.metadata.tags ? directory([["instance", directory(Object.entries(it.tags))]]) : undefined],
   ]);
+}
+
+/** There are no credentials beside it: those would be IAM's, which is not here. */
+function profileInfo(arn: string, { launchedAt }: InstanceView): string {
+  return JSON.stringify(
+    {
+      Code: "Success",
+      LastUpdated: new Date(launchedAt).toISOString().replace(/\.\d+Z$/, "Z"),
+      InstanceProfileArn: arn,
+      InstanceProfileId: instanceProfileId(arn),
+    },
+    undefined,
+    2,
+  );
 }
 
 /** The listing names each key, but the way to it is its number. */

@@ -21,3 +21,8 @@ export function stableUuid(name: string): string {
   ];
   return [...parts, digits.slice(20, 32)].join("-");
 }
+
+/** The id of an instance profile. It is IAM's to give, which is not here: always the same for the same profile. */
+export function instanceProfileId(arn: string): string {
+  return `AIPA${createHash("sha256").update(arn).digest("hex").slice(0, 17).toUpperCase()}`;
+}
