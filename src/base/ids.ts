@@ -14,6 +14,17 @@ export function newRunId(now: Date): string {
   return `${digits.slice(0, 8)}-${digits.slice(9, 15)}-${randomId(6)}`;
 }
 
+/** When the run with this id began, in milliseconds since the epoch; undefined when the id is not one of ours. */
+export function runStartedAt(run: string): number | undefined {
+  const match = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[a-z2-7]+$/.exec(run);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second] = match;
+  const at = Date.parse(
+    `${year ?? ""}-${month ?? ""}-${day ?? ""}T${hour ?? ""}:${minute ?? ""}:${second ?? ""}Z`,
+  );
+  return Number.isNaN(at) ? undefined : at;
+}
+
 /** A value that must never be printed, logged or serialised by accident: it shows itself as `***`. */
 export class Secret {
   readonly #value: string;

@@ -4,8 +4,9 @@ import { describeImages, describeSnapshots, type Image } from "../aws/images.ts"
 import { describeInstances, type Instance } from "../aws/instances.ts";
 import { tagKeys, type TaggedResource } from "../aws/tags.ts";
 
-/** Everything of one owner that bake-ami ever tagged and that still exists. */
+/** What bake-ami ever tagged and what still exists. */
 export interface Inventory {
+  /** In any state but `terminated`. */
   readonly instances: readonly Instance[];
   readonly images: readonly Image[];
   readonly snapshots: readonly TaggedResource[];
@@ -13,11 +14,19 @@ export interface Inventory {
   readonly keys: readonly TaggedResource[];
 }
 
+/** Whose things, and of which run; of anyone and of all runs when absent. */
+export interface Scope {
+  readonly owner?: string;
+  readonly run?: string;
+}
+
 /** Reads the tags; they are the only state there is. */
-export async function readInventory(cloud: Cloud, owner: string, signal: AbortSignal): Promise<Inventory> {
+export async function readInventory(cloud: Cloud, scope: Scope, signal: AbortSignal): Promise<Inventory> {
   const filters = [
-    { Name: `tag:${tagKeys.owner}`, Values: [owner] },
-    { Name: "tag-key", Values: [tagKeys.run] },
+    ...(scope.owner === undefined ? [] : [{ Name: `tag:${tagKeys.owner}`, Values: [scope.owner] }]),
+    scope.run === undefined
+      ? { Name: "tag-key", Values: [tagKeys.run] }
+      : { Name: `tag:${tagKeys.run}`, Values: [scope.run] },
   ];
   const [instances, images, snapshots, groups, keys] = await Promise.all([
     describeInstances(cloud, filters, signal),

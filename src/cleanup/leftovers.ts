@@ -1,6 +1,7 @@
 import type { Image } from "../aws/images.ts";
 import type { Instance } from "../aws/instances.ts";
 import { tagKeys, type TaggedResource, type Tags } from "../aws/tags.ts";
+import { runStartedAt } from "../base/ids.ts";
 import type { Inventory } from "./inventory.ts";
 
 /** What a cleanup would end, in the order in which it must go. */
@@ -11,36 +12,103 @@ export interface Leftovers {
   readonly snapshots: readonly TaggedResource[];
   readonly groups: readonly TaggedResource[];
   readonly keys: readonly TaggedResource[];
+  /** Runs whose things stay only because a command still works on them. */
+  readonly live: readonly string[];
+}
+
+/** Which leftovers are meant. */
+export interface Wanted {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly owner: string;
+  /** Others' things too; of those only what has expired, whatever else is said here. */
+  readonly allOwners: boolean;
+  /** Only what has expired. */
+  readonly expiredOnly: boolean;
+  /** Only things whose run began longer ago than this; what names no run of ours is then left alone. */
+  readonly olderThanMs: number | undefined;
+  /** Whether a command still works on a run. */
+  readonly isLive: (run: string) => boolean;
 }
 
 /**
  * Decides what was left behind: builders and what belongs to them, images that were never finished (they still carry
  * the expiry that a finished bake takes off), and groups and keys of launches whose machines are gone. Machines and
- * finished images stay.
+ * finished images stay, and so does the builder of an image that EC2 still makes. Pure.
  */
-export function findLeftovers(inventory: Inventory): Leftovers {
-  const instances = inventory.instances.filter((instance) => roleOf(instance.tags) === "builder");
-  const images = inventory.images.filter((image) => image.tags.has(tagKeys.expires));
-  const inUse = new Set(inventory.images.flatMap((image) => image.snapshotIds));
-  const machineRuns = new Set(
-    inventory.instances
-      .filter((instance) => roleOf(instance.tags) === "machine")
-      .map((i) => i.tags.get(tagKeys.run)),
+export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
+  const live = new Set<string>();
+  const mayGo = ({ tags }: { readonly tags: Tags }): boolean => {
+    if (!isDue(tags, wanted)) return false;
+    const run = runOf(tags);
+    if (!wanted.isLive(run)) return true;
+    live.add(run);
+    return false;
+  };
+
+  const images = inventory.images.filter((image) => image.tags.has(tagKeys.expires) && mayGo(image));
+  const inTheMaking = new Set(
+    inventory.images
+      .filter((image) => image.state === "pending" && !images.includes(image))
+      .map(({ tags }) => runOf(tags)),
   );
-  const groups = inventory.groups.filter(({ tags }) => {
-    const role = roleOf(tags);
-    return role === "builder-group" || (role === "machine-group" && !machineRuns.has(tags.get(tagKeys.run)));
-  });
-  const keys = inventory.keys.filter(({ tags }) => {
-    const role = roleOf(tags);
-    return role === "builder-key" || role === "machine-key";
-  });
+  const instances = inventory.instances.filter(
+    (instance) =>
+      roleOf(instance.tags) === "builder" &&
+      instance.state !== "shutting-down" &&
+      !inTheMaking.has(runOf(instance.tags)) &&
+      mayGo(instance),
+  );
+
+  const ofImages = new Set(inventory.images.flatMap((image) => image.snapshotIds));
   const snapshots = inventory.snapshots.filter(
-    (snapshot) => snapshot.tags.has(tagKeys.expires) && !inUse.has(snapshot.id),
+    (snapshot) =>
+      snapshot.tags.has(tagKeys.expires) &&
+      !ofImages.has(snapshot.id) &&
+      // EC2 does not name the snapshots of an image from the start.
+      !inTheMaking.has(runOf(snapshot.tags)) &&
+      mayGo(snapshot),
   );
-  return { instances, images, snapshots, groups, keys };
+
+  const staying = inventory.instances.filter(
+    (instance) => instance.state !== "shutting-down" && !instances.includes(instance),
+  );
+  const machineRuns = new Set(
+    staying.filter(({ tags }) => roleOf(tags) === "machine").map(({ tags }) => runOf(tags)),
+  );
+  const inUse = new Set(staying.flatMap(({ groupIds }) => groupIds));
+  const groups = inventory.groups.filter((group) => {
+    const role = roleOf(group.tags);
+    const isLeft =
+      role === "builder-group" || (role === "machine-group" && !machineRuns.has(runOf(group.tags)));
+    return isLeft && !inUse.has(group.id) && mayGo(group);
+  });
+  const keys = inventory.keys.filter((key) => {
+    const role = roleOf(key.tags);
+    return (role === "builder-key" || role === "machine-key") && mayGo(key);
+  });
+  return { instances, images, snapshots, groups, keys, live: [...live].sort() };
+}
+
+function isDue(tags: Tags, wanted: Wanted): boolean {
+  const isOwn = tags.get(tagKeys.owner) === wanted.owner;
+  if (!isOwn && !wanted.allOwners) return false;
+  if ((wanted.expiredOnly || !isOwn) && !hasExpired(tags, wanted.now)) return false;
+  if (wanted.olderThanMs === undefined) return true;
+  const startedAt = runStartedAt(runOf(tags));
+  return startedAt !== undefined && wanted.now - startedAt >= wanted.olderThanMs;
+}
+
+/** Whether the expiry in the tags has passed; what has none, or one that cannot be read, never expires. */
+function hasExpired(tags: Tags, now: number): boolean {
+  const expires = Date.parse(tags.get(tagKeys.expires) ?? "");
+  return !Number.isNaN(expires) && expires <= now;
 }
 
 function roleOf(tags: Tags): string | undefined {
   return tags.get(tagKeys.role);
+}
+
+function runOf(tags: Tags): string {
+  return tags.get(tagKeys.run) ?? "";
 }
