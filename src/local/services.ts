@@ -67,6 +67,7 @@ const stsCodes: Readonly<Record<string, string>> = {
   UnauthorizedOperation: "AccessDenied",
   UnknownParameter: "ValidationError",
   InternalError: "InternalFailure",
+  Unavailable: "ServiceUnavailable",
 };
 
 export const sts: Service = {
@@ -96,6 +97,7 @@ const ssmCodes: Readonly<Record<string, string>> = {
   UnauthorizedOperation: "AccessDeniedException",
   InvalidAction: "UnknownOperationException",
   InternalError: "InternalServerError",
+  Unavailable: "ServiceUnavailable",
   UnknownParameter: "ValidationException",
   MissingParameter: "ValidationException",
   InvalidParameterValue: "ValidationException",
