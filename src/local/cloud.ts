@@ -3,7 +3,7 @@ import { dryRunSucceeded, type Context } from "./actions/action.ts";
 import { failureReply, readRequest, runAction, serviceFor, type Reply } from "./api.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ConnectionLost } from "./faults/call-faults.ts";
-import { Supervisor } from "./engine/supervisor.ts";
+import { Supervisor, type ChangeHook } from "./engine/supervisor.ts";
 import { ApiError } from "./protocol/errors.ts";
 import type { QueryNode } from "./protocol/query.ts";
 import { Store } from "./state/store.ts";
@@ -40,12 +40,20 @@ export interface Call {
  */
 export type Interceptor = (call: Call, carryOut: () => Promise<Reply>) => Promise<Reply>;
 
+/**
+ * What a call may see of the state.
+ * @throws ApiError when it names what it may not see
+ */
+export type Visibility = (call: Call, state: State) => (state: State) => State;
+
 export interface LocalCloudOptions {
   /** Where the cloud keeps its state. */
   readonly directory: string;
   /** What machines run on; the first is for new instances. */
   readonly engines: readonly Engine[];
   readonly intercept?: Interceptor;
+  readonly onChange?: ChangeHook;
+  readonly visibility?: Visibility;
   /** The cloud's clock, in milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -56,13 +64,17 @@ export class LocalCloud {
   readonly #store: Store;
   readonly #machines: Supervisor;
   readonly #intercept: Interceptor;
+  readonly #visibility: Visibility | undefined;
   readonly #now: () => number;
 
   constructor(options: LocalCloudOptions) {
     this.directory = options.directory;
     this.#store = new Store(options.directory);
     this.#now = options.now ?? Date.now;
-    this.#machines = new Supervisor(this.#store, options.engines, this.#now, new AbortController().signal);
+    const { engines, onChange } = options;
+    const { signal } = new AbortController();
+    this.#machines = new Supervisor(this.#store, engines, this.#now, signal, onChange);
+    this.#visibility = options.visibility;
     this.#intercept = options.intercept ?? (async (_, carryOut) => await carryOut());
   }
 
@@ -90,7 +102,8 @@ export class LocalCloud {
       return await this.#intercept(call, async () => {
         // In here so that an interceptor sees errors as the replies that they are.
         try {
-          return await runAction(asked, (dryRun) => this.#context(region, dryRun));
+          const view = await this.#visibleTo(call);
+          return await runAction(asked, (dryRun) => this.#context(region, dryRun, view));
         } catch (error) {
           if (error instanceof ApiError) return failureReply(service, error);
           throw error;
@@ -103,13 +116,17 @@ export class LocalCloud {
     }
   }
 
-  #context(region: string, dryRun: boolean): Context {
+  async #visibleTo(call: Call): Promise<(state: State) => State> {
+    return this.#visibility?.(call, await this.#store.read()) ?? ((state) => state);
+  }
+
+  #context(region: string, dryRun: boolean, view: (state: State) => State): Context {
     const machines = this.#machines;
     return {
       region,
       now: this.#now,
       machines,
-      read: async () => await machines.reconciled(),
+      read: async () => view(await machines.reconciled()),
       change: async <T>(work: (draft: State) => T | Promise<T>): Promise<T> => {
         await machines.reconciled();
         return await machines.change(async (draft) => {

@@ -1,7 +1,7 @@
 import type { Reply } from "./api.ts";
 import { LocalCloud, type Interceptor } from "./cloud.ts";
 import type { Engine } from "./engine/engine.ts";
-import { callInterceptor } from "./faults/misbehave.ts";
+import { misbehaviour } from "./faults/misbehaviour.ts";
 import type { FaultPlan } from "./faults/plan.ts";
 import { checkedFaultPlan } from "./faults/read-plan.ts";
 import { policyInterceptor } from "./policy/interceptor.ts";
@@ -35,15 +35,17 @@ export function openLocalCloud(options: OpenOptions): LocalCloud {
   const stateOnly = stateOnlyEngine(options.delays);
   const engines: Engine[] =
     options.engine === "state-only" ? [stateOnly] : [qemuEngine(directory), stateOnly];
-  const faults = options.faults === undefined ? undefined : checkedFaultPlan(options.faults);
+  const faults =
+    options.faults === undefined ? undefined : misbehaviour(checkedFaultPlan(options.faults), now);
   return new LocalCloud({
     directory,
     engines,
     intercept: nested([
       intercept,
       options.policy === undefined ? undefined : policyInterceptor(options.policy, directory),
-      faults === undefined ? undefined : callInterceptor(faults, now),
+      faults?.intercept,
     ]),
+    ...(faults === undefined ? {} : { onChange: faults.onChange, visibility: faults.visibility }),
     now,
   });
 }

@@ -1,4 +1,4 @@
-import type { Instance } from "../state/schema.ts";
+import type { Image, Instance } from "../state/schema.ts";
 import type { Observation } from "./engine.ts";
 
 /** What must be done to a machine after the state has been changed. */
@@ -36,8 +36,11 @@ export const stopGraceMs = 90_000;
 export function decide(instance: Instance, facts: Facts): Decision {
   const { observation, now, workerAlive } = facts;
   const gone = observation.kind === "absent" || observation.kind === "died";
+  if (isTakenBack(instance, now)) return { deed: "kill", change: beginInterruption };
+  if (observation.kind === "changing") return {};
   switch (instance.state) {
     case "pending":
+      if (instance.failsWith !== undefined) return decideFailing(observation, workerAlive);
       if (!gone) return { change: run };
       // Whoever was to start it was killed before he did.
       return workerAlive ? {} : { deed: "start" };
@@ -65,9 +68,66 @@ export function decide(instance: Instance, facts: Facts): Decision {
   }
 }
 
+/** The first start of an instance that is meant to fail: straight from pending to terminated. */
+function decideFailing(observation: Observation, workerAlive: boolean): Decision {
+  if (observation.kind === "absent" && workerAlive) return {};
+  const isUp = observation.kind === "present" || observation.kind === "stuck";
+  return {
+    ...(isUp ? { deed: "kill" } : {}),
+    change: (it, now) => {
+      it.stateReason = it.failsWith;
+      it.transitionReason = it.failsWith?.message ?? "";
+      delete it.failsWith;
+      if (isUp) enter(it, "shutting-down", now);
+      else terminate(it, now);
+    },
+  };
+}
+
+function isTakenBack({ interruption, state }: Instance, now: number): boolean {
+  const isOn = state !== "shutting-down" && state !== "terminated";
+  return isOn && interruption !== undefined && now >= interruption.at;
+}
+
+function beginInterruption(it: Instance, now: number): void {
+  enter(it, "shutting-down", now);
+  it.stateReason = {
+    code: "Server.SpotInstanceTermination",
+    message: "Server.SpotInstanceTermination: Spot instance termination",
+  };
+  it.transitionReason = it.stateReason.message;
+}
+
+/**
+ * What follows for an image that is being made, if anything. Pure.
+ * @param makerAlive whether the process that makes it still runs
+ */
+export function decideImage(
+  image: Image,
+  now: number,
+  makerAlive: boolean,
+): ((image: Image) => void) | undefined {
+  if (image.state !== "pending") return undefined;
+  if (image.settlesAt !== undefined) return now >= image.settlesAt ? settleImage : undefined;
+  return makerAlive ? undefined : orphanImage;
+}
+
+function settleImage(it: Image): void {
+  it.state = it.failsWith === undefined ? "available" : "failed";
+  if (it.failsWith !== undefined) it.stateReason = it.failsWith;
+  delete it.failsWith;
+}
+
+function orphanImage(it: Image): void {
+  it.state = "failed";
+  delete it.maker;
+  it.stateReason = { code: "Client.InternalError", message: "the program that made this image was killed" };
+}
+
 function decideRunning(instance: Instance, observation: Observation): Decision {
   switch (observation.kind) {
     case "present":
+    case "changing":
       return {};
     case "stuck":
       return {
@@ -170,6 +230,7 @@ function enter(it: Instance, state: Instance["state"], now: number): void {
   delete it.imagedBy;
   delete it.powerButtonAt;
   delete it.killAt;
+  delete it.settlesAt;
 }
 
 function gmt(time: number): string {

@@ -3,6 +3,8 @@ import type { Disk, Forward, Instance, Reason, State } from "../state/schema.ts"
 /** What can be seen of an instance's machine. */
 export type Observation =
   | { readonly kind: "present" }
+  /** It is on its way from one state to the next by itself: there is nothing to do but to wait. */
+  | { readonly kind: "changing" }
   /** It runs but cannot go on, as with a full disk. */
   | { readonly kind: "stuck"; readonly reason: Reason }
   /** Nothing runs: it was never started, or its system powered it off. */

@@ -37,17 +37,20 @@ export function stateOnlyEngine(delays: StateOnlyDelays = { start: 0, stop: 0, t
   };
 }
 
+/** Pure. What a fault plan has drawn for the instance comes before the engine's own delays. */
 function observe(instance: Instance, now: number, delays: StateOnlyDelays): Observation {
-  const passed = now - instance.changedAt;
+  const settlesAfter = (delay: number): boolean => now >= (instance.settlesAt ?? instance.changedAt + delay);
   switch (instance.state) {
     case "pending":
-      return passed >= delays.start ? { kind: "present" } : { kind: "absent" };
+      if (!settlesAfter(delays.start)) return { kind: "changing" };
+      if (instance.failsWith !== undefined) return { kind: "died", message: instance.failsWith.message };
+      return { kind: "present" };
     case "running":
       return { kind: "present" };
     case "stopping":
-      return passed >= delays.stop ? { kind: "absent" } : { kind: "present" };
+      return settlesAfter(delays.stop) ? { kind: "absent" } : { kind: "changing" };
     case "shutting-down":
-      return passed >= delays.terminate ? { kind: "absent" } : { kind: "present" };
+      return settlesAfter(delays.terminate) ? { kind: "absent" } : { kind: "changing" };
     case "stopped":
     case "terminated":
       return { kind: "absent" };

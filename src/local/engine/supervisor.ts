@@ -1,11 +1,25 @@
 import { BakeError, messageOf } from "../../base/errors.ts";
 import { isAlive, ownIdentity, type ProcessIdentity } from "../../base/process-identity.ts";
 import { sleep } from "../../base/wait.ts";
-import type { Disk, Instance, State } from "../state/schema.ts";
+import type { Disk, Image, Instance, State } from "../state/schema.ts";
 import type { Store } from "../state/store.ts";
 import { dropGarbage } from "./garbage.ts";
-import { decide, failToStart, powerButtonEveryMs, stopGraceMs, type Decision } from "./decide.ts";
+import {
+  decide,
+  decideImage,
+  failToStart,
+  powerButtonEveryMs,
+  stopGraceMs,
+  type Decision,
+} from "./decide.ts";
 import type { Engine } from "./engine.ts";
+
+/**
+ * Sees every change of the state before it is written, may add to it, and may refuse it by an ApiError.
+ * @param before the state without the change
+ * @param draft the state with it
+ */
+export type ChangeHook = (before: State, draft: State) => void;
 
 /**
  * Keeps state and machines together without a process of its own: before each request it looks at the machines, and
@@ -16,9 +30,17 @@ export class Supervisor {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #signal: AbortSignal;
   readonly #now: () => number;
+  readonly #onChange: ChangeHook | undefined;
   #swept = false;
 
-  constructor(store: Store, engines: readonly Engine[], now: () => number, signal: AbortSignal) {
+  constructor(
+    store: Store,
+    engines: readonly Engine[],
+    now: () => number,
+    signal: AbortSignal,
+    onChange?: ChangeHook,
+  ) {
+    this.#onChange = onChange;
     this.#store = store;
     this.#engines = new Map(engines.map((engine) => [engine.name, engine]));
     this.#now = now;
@@ -56,7 +78,10 @@ export class Supervisor {
     // Each round may make the next one possible, such as kill, then gone; three are enough for the longest such row.
     for (let round = 0; round < 4; round += 1) {
       if ((await this.#decideAll(state)).size === 0) break;
-      const deeds = await this.#store.change(async (draft) => await this.#apply(draft), this.#signal);
+      const deeds = await this.#store.change(
+        async (draft) => await this.#seen(draft, async () => await this.#apply(draft)),
+        this.#signal,
+      );
       for (const [instance, deed] of deeds) await this.#do(instance, deed);
       state = await this.#store.read();
       if (!this.#swept) await this.#sweep();
@@ -67,10 +92,18 @@ export class Supervisor {
   /** Changes the state; disks that nothing refers to afterwards are deleted. */
   async change<T>(work: (draft: State) => T | Promise<T>): Promise<T> {
     const { result, garbage } = await this.#store.change(async (draft) => {
-      const outcome = await work(draft);
+      const outcome = await this.#seen(draft, async () => await work(draft));
       return { result: outcome, garbage: dropGarbage(draft) };
     }, this.#signal);
     if (garbage || !this.#swept) await this.#sweep();
+    return result;
+  }
+
+  async #seen<T>(draft: State, work: () => Promise<T>): Promise<T> {
+    if (this.#onChange === undefined) return await work();
+    const before = structuredClone(draft);
+    const result = await work();
+    this.#onChange(before, draft);
     return result;
   }
 
@@ -123,9 +156,10 @@ export class Supervisor {
         return [instance.id, decide(instance, facts)];
       }),
     );
-    const orphaned = await Promise.all(state.images.map(async (image) => await this.#isOrphaned(image)));
     const decisions = new Map(entries.filter(([, decision]) => Object.keys(decision).length > 0));
-    if (orphaned.includes(true)) decisions.set("images", {});
+    for (const image of state.images) {
+      if ((await this.#nextOf(image)) !== undefined) decisions.set(image.id, {});
+    }
     return decisions;
   }
 
@@ -134,8 +168,9 @@ export class Supervisor {
     return await this.engineOf(instance).observe(instance, now);
   }
 
-  async #isOrphaned(image: State["images"][number]): Promise<boolean> {
-    return image.state === "pending" && !(await aliveIfAny(image.maker));
+  async #nextOf(image: Image): Promise<((image: Image) => void) | undefined> {
+    if (image.state !== "pending") return undefined;
+    return decideImage(image, this.#now(), await aliveIfAny(image.maker));
   }
 
   /** Applies what follows to the draft; the machines are looked at again, because someone else may have acted. */
@@ -143,15 +178,7 @@ export class Supervisor {
     const now = this.#now();
     const deeds: [Instance, NonNullable<Decision["deed"]>][] = [];
     const decisions = await this.#decideAll(draft);
-    for (const image of draft.images) {
-      if (!(await this.#isOrphaned(image))) continue;
-      image.state = "failed";
-      delete image.maker;
-      image.stateReason = {
-        code: "Client.InternalError",
-        message: "the program that made this image was killed",
-      };
-    }
+    for (const image of draft.images) (await this.#nextOf(image))?.(image);
     for (const instance of draft.instances) {
       const decision = decisions.get(instance.id);
       if (decision === undefined) continue;

@@ -33,68 +33,23 @@ export function faultOf(
   return found;
 }
 
-interface Codes {
-  readonly throttled: string;
-  readonly throttledStatus: number;
-  readonly internal: string;
-  readonly unavailable: string;
-  readonly denied: string;
-  readonly deniedStatus: number;
-}
-
-/** EC2 has codes of its own; other services of the query protocol have AWS's common ones, those of JSON a third set. */
-const codesOf: ReadonlyMap<string, Codes> = new Map([
-  [
-    "ec2",
-    {
-      throttled: "RequestLimitExceeded",
-      throttledStatus: 503,
-      internal: "InternalError",
-      unavailable: "Unavailable",
-      denied: "UnauthorizedOperation",
-      deniedStatus: 403,
-    },
-  ],
-  [
-    "ssm",
-    {
-      throttled: "ThrottlingException",
-      throttledStatus: 400,
-      internal: "InternalServerError",
-      unavailable: "ServiceUnavailableException",
-      denied: "AccessDeniedException",
-      deniedStatus: 400,
-    },
-  ],
-]);
-
-const commonCodes: Codes = {
-  throttled: "Throttling",
-  throttledStatus: 400,
-  internal: "InternalFailure",
-  unavailable: "ServiceUnavailable",
-  denied: "AccessDenied",
-  deniedStatus: 403,
-};
-
-/** The error reply for a fault that has one. Pure. */
+/** The error reply for a fault that has one, as EC2 names it; other services put it in their own terms. Pure. */
 export function errorFor(
   fault: Exclude<CallFault, "request-lost" | "reply-lost">,
   call: { readonly service: string; readonly action: string },
 ): ApiError {
-  const codes = codesOf.get(call.service) ?? commonCodes;
   switch (fault) {
     case "throttled":
-      return new ApiError(codes.throttled, "Request limit exceeded.", codes.throttledStatus);
+      return new ApiError("RequestLimitExceeded", "Request limit exceeded.", 503);
     case "internal-error":
-      return new ApiError(codes.internal, "An internal error has occurred", 500);
+      return new ApiError("InternalError", "An internal error has occurred", 500);
     case "unavailable":
-      return new ApiError(codes.unavailable, "The service is unavailable. Please try again shortly.", 503);
+      return new ApiError("Unavailable", "The service is unavailable. Please try again shortly.", 503);
     case "denied":
       return new ApiError(
-        codes.denied,
+        "UnauthorizedOperation",
         `You are not authorized to perform this operation. No identity-based policy allows the ${call.service}:${call.action} action`,
-        codes.deniedStatus,
+        403,
       );
   }
 }
