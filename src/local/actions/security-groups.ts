@@ -85,7 +85,6 @@ export const securityGroupActions = [
         return fresh;
       });
       return {
-        return: true,
         groupId: group.id,
         securityGroupArn: arnOf(context, group.id),
         tagSet: tagSet(tags),
