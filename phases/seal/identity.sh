@@ -14,5 +14,7 @@ remove '/var/lib/dhcp/*.leases' '/var/lib/dhclient/*.lease*' '/var/lib/NetworkMa
     /var/lib/NetworkManager/secret_key
 # cloud-init takes the next machine for a new instance; its scripts/ and seed/ belong to the image.
 remove /var/lib/cloud/data /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/sem
+# What stands in for it on a machine of the local cloud.
+remove '/var/lib/local-cloud/user-data*' '/var/lib/local-cloud/boot-commands*'
 # The Systems Manager agent's registration.
 remove '/var/lib/amazon/ssm/i-*' /var/lib/amazon/ssm/Vault

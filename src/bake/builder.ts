@@ -62,7 +62,7 @@ export async function startBuilder(creation: Creation, request: BuilderRequest):
       keyName: name,
       groupIds: [group.id],
       subnetId: undefined,
-      userData: builderUserData(hostKey),
+      userData: builderUserData(hostKey, request.expires),
       clientToken: name,
       tags: tags("builder"),
       shutdownBehavior: "terminate",

@@ -1,23 +1,40 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../base/package-root.ts";
 import type { KeyPair } from "../machine/keys.ts";
 
+/** The controller gives up first, and says why; in seconds. */
+const graceSeconds = 30;
+
 /**
- * User data that gives the builder a host key which we know before the first connection. Any process on the machine
- * can read it, so it is for builders alone, and the seal throws the key away.
- * (cloud-init, module "SSH": `ssh_keys`)
+ * User data for a builder. It gives the machine a host key which we know before the first connection, and a timer that
+ * powers it off some seconds after `expires`, so that a builder whose controller died ends itself. Any process on the
+ * machine can read it, so it is for builders alone: the seal throws the key away, and the timer is armed anew at each
+ * boot from what is here, which the seal throws away too.
+ * (cloud-init, modules "SSH": `ssh_keys`, and "Bootcmd", which runs at every boot, before the network's services)
  */
-export function builderUserData(hostKey: KeyPair): string {
-  const indented = hostKey.privateKey
-    .reveal()
-    .trimEnd()
-    .split("\n")
-    .map((line) => `    ${line}`);
+export function builderUserData(hostKey: KeyPair, expires: Date): string {
+  const deadline = Math.ceil(expires.getTime() / 1000) + graceSeconds;
+  const program = readFileSync(join(packageRoot(), "phases", "boot", "deadline.sh"), "utf8");
   return [
     "#cloud-config",
+    "bootcmd:",
+    "  - |",
+    `    deadline=${deadline}`,
+    ...block(program),
     "ssh_deletekeys: true",
     "ssh_keys:",
     "  ed25519_private: |",
-    ...indented,
+    ...block(hostKey.privateKey.reveal()),
     `  ed25519_public: ${hostKey.publicKey}`,
     "",
   ].join("\n");
+}
+
+/** The lines of a text as YAML's literal block, below a key that is indented by two. */
+function block(text: string): string[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `    ${line}`);
 }

@@ -7,14 +7,24 @@ import { parse } from "yaml";
 
 test("user data is a cloud-config that plants the host key, whole", () => {
   const key = newKeyPair("");
-  const text = builderUserData(key);
+  const text = builderUserData(key, new Date("2030-01-01T00:00:00Z"));
   expect(text).toMatch(/^#cloud-config\n/);
   const config: unknown = parse(text);
   expect(config).toMatchObject({ ssh_deletekeys: true, ssh_keys: { ed25519_public: key.publicKey } });
   const planted = /ed25519_private: \|\n((?: {4}.*\n)+)/.exec(text)?.[1]?.replaceAll(/^ {4}/gm, "") ?? "";
   expect(publicKeyOf(new Secret(planted), "user data")).toBe(publicKeyBody(key.publicKey));
   // EC2 allows 16,384 bytes.
-  expect(Buffer.byteLength(text)).toBeLessThan(2000);
+  expect(Buffer.byteLength(text)).toBeLessThan(3000);
+});
+
+test("user data arm a timer for soon after the expiry, at every boot", () => {
+  const config: unknown = parse(builderUserData(newKeyPair(""), new Date("2030-01-01T00:00:00.500Z")));
+  const deadline = Date.parse("2030-01-01T00:00:31Z") / 1000;
+  expect(config).toMatchObject({
+    bootcmd: [
+      expect.stringMatching(new RegExp(`^deadline=${deadline}\\n[^]*systemd-run [^]*systemctl poweroff\\n$`)),
+    ],
+  });
 });
 
 test.each([

@@ -126,7 +126,10 @@ describe.skipIf(noLocalMachines !== undefined)(`a virtual machine of the local c
 
   test("boots, is reached, knows itself, is imaged, and leaves nothing", async () => {
     const host = newKeyPair("ed25519");
-    const userData = builderUserData({ privateKey: new Secret(host.privateKey), publicKey: host.line });
+    const userData = builderUserData(
+      { privateKey: new Secret(host.privateKey), publicKey: host.line },
+      new Date(Date.now() + 3600_000),
+    );
     const started = Date.now();
     const id = await launch(imageId, userData);
     let machine = await inState(id, "running");

@@ -12,6 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
 import { builderUserData } from "../../src/bake/user-data.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
 import { guestDirectory } from "../../src/local/setup/debian.ts";
@@ -19,6 +21,9 @@ import { Secret } from "../../src/base/ids.ts";
 
 const script = join(guestDirectory(), "root/usr/lib/local-cloud/first-boot");
 const shells = ["dash", "bash"].filter((shell) => spawnSync(shell, ["-c", ":"]).status === 0);
+
+/** Of a builder. */
+const expires = new Date("2030-01-01T00:00:00Z");
 
 let root: string;
 let programs: string;
@@ -55,6 +60,8 @@ beforeEach(() => {
   for (const [name, text] of Object.entries({
     curl,
     chown: "#!/bin/sh\n",
+    // This computer's own systemd must hear nothing of it.
+    "systemd-run": '#!/bin/sh\necho "systemd-run $*" >>"$FAKE/calls"\n',
     resize2fs: '#!/bin/sh\necho resized >>"$FAKE/calls"\n',
   })) {
     write(`programs/${name}`, text);
@@ -132,7 +139,7 @@ describe.each(shells)("under %s", (shell) => {
     const pair = newKeyPair("ed25519");
     write(
       "fake/user-data",
-      builderUserData({ privateKey: new Secret(pair.privateKey), publicKey: pair.line }),
+      builderUserData({ privateKey: new Secret(pair.privateKey), publicKey: pair.line }, expires),
     );
     expect(boot(shell)).toEqual({ status: 0, stderr: "" });
     expect(read("etc/ssh/ssh_host_ed25519_key")).toBe(pair.privateKey);
@@ -172,9 +179,102 @@ describe.each(shells)("under %s", (shell) => {
   });
 });
 
+describe.each(shells)("commands for every boot, under %s", (shell) => {
+  const commands = join(guestDirectory(), "root/usr/lib/local-cloud/boot-commands");
+
+  function run(userData: string | undefined): { status: number | null; stdout: string; stderr: string } {
+    if (userData === undefined) rmSync(join(root, "run"), { recursive: true, force: true });
+    else write("run/local-cloud/user-data", userData);
+    mkdirSync(join(root, "var/lib/local-cloud"), { recursive: true });
+    const { status, stdout, stderr } = spawnSync(shell, [commands], {
+      encoding: "utf8",
+      env: {
+        PATH: `${programs}:${process.env["PATH"] ?? ""}`,
+        FAKE: join(root, "fake"),
+        LOCAL_CLOUD_ROOT: root,
+      },
+    });
+    return { status, stdout, stderr };
+  }
+  const kept = (): boolean => existsSync(join(root, "var/lib/local-cloud/boot-commands"));
+
+  test("strings and blocks run in their order, at later boots without the user data too", () => {
+    const userData = [
+      "#cloud-config",
+      "bootcmd:",
+      "  # first",
+      "  - echo one",
+      "",
+      "  - |",
+      "    if true; then",
+      "      printf '%s\\n' 'two # and: more'",
+      "    fi",
+      "",
+      "    echo three",
+      "  - echo four",
+      "runcmd:",
+      "  - echo never",
+    ].join("\n");
+    const output = { status: 0, stdout: "one\ntwo # and: more\nthree\nfour\n", stderr: "" };
+    expect(run(userData)).toEqual(output);
+    expect(run(undefined)).toEqual(output);
+  });
+
+  test("a list whose items are not indented is one too", () => {
+    expect(run("#cloud-config\nbootcmd:\n- echo one\n- |\n  echo two\nusers: []\n").stdout).toBe(
+      "one\ntwo\n",
+    );
+  });
+
+  test.each([
+    "  - [sh, -c, echo]",
+    "  - 'echo quoted'",
+    "  - >\n    folded",
+    "  - echo a: b",
+    "  - echo a # b",
+    "  key: value",
+  ])("any other form is refused, not misread: %s", (item) => {
+    const result = run(`#cloud-config\nbootcmd:\n  - echo one\n${item}\n`);
+    expect(result.status).not.toBe(0);
+    expect(result.stdout).toBe("");
+    expect(result.stderr).toContain("bootcmd is understood as");
+    expect(kept()).toBe(false);
+  });
+
+  test.each(["bootcmd:\n  - echo one\n", "#!/bin/sh\nbootcmd:\n", "#cloud-config\nusers: []\n"])(
+    "user data without any leave nothing: %j",
+    (userData) => {
+      expect(run(userData)).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect(kept()).toBe(false);
+    },
+  );
+
+  test("of a builder are what cloud-init would run", () => {
+    const userData = builderUserData(
+      { privateKey: new Secret("PRIVATE"), publicKey: "ssh-ed25519 AAAA" },
+      expires,
+    );
+    expect(run(userData)).toEqual({ status: 0, stdout: "", stderr: "" });
+    expect(read("fake/calls")).toMatch(
+      new RegExp(`--on-calendar=@${expires.getTime() / 1000 + 30} .* systemctl poweroff\\n$`),
+    );
+    const config = z.object({ bootcmd: z.array(z.string()) }).parse(parse(userData));
+    expect(read("var/lib/local-cloud/boot-commands")).toBe(config.bootcmd.join("\n"));
+  });
+
+  test("are those of this instance alone", () => {
+    boot(shell);
+    expect(run("#cloud-config\nbootcmd:\n  - echo mine\n").stdout).toBe("mine\n");
+    write("proc/cmdline", "bake_ami.instance=i-2\n");
+    boot(shell);
+    expect(kept()).toBe(false);
+  });
+});
+
 test("the guest's shell is clean for shellcheck", (context) => {
   if (spawnSync("shellcheck", ["--version"]).status !== 0) context.skip("needs shellcheck");
-  for (const file of ["build-root.sh", "initrd-init.sh", "root/usr/lib/local-cloud/first-boot"]) {
+  const programs = ["first-boot", "boot-commands"].map((name) => `root/usr/lib/local-cloud/${name}`);
+  for (const file of ["build-root.sh", "initrd-init.sh", ...programs]) {
     const { stdout } = spawnSync("shellcheck", ["-s", "sh", join(guestDirectory(), file)], {
       encoding: "utf8",
     });

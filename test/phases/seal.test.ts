@@ -15,14 +15,16 @@ const never = new AbortController().signal;
 const traces = `
   secret=SECRET-OF-THE-BUILDER
   mkdir -p /home/admin/.ssh /root/.ssh /var/lib/cloud/instances/i-1 /var/lib/cloud/scripts/per-boot /var/lib/dhcp \\
-    /var/log/app /var/cache/dnf/x /var/lib/apt/lists/partial /var/lib/systemd/coredump "/var/tmp/with blank"
+    /var/log/app /var/cache/dnf/x /var/lib/apt/lists/partial /var/lib/systemd/coredump "/var/tmp/with blank" \\
+    /var/lib/local-cloud
   useradd --create-home --home-dir /srv/second second
   mkdir -p /srv/second/.ssh
   for file in /root/.ssh/authorized_keys /srv/second/.ssh/authorized_keys /root/.bash_history /home/admin/.bash_history \\
     /root/.python_history /var/lib/cloud/instances/i-1/user-data.txt /var/lib/dhcp/dhclient.eth0.leases \\
     /var/log/messages /var/log/messages-20260101 /var/log/syslog.1 /var/log/app/app.log /var/log/cloud-init.log \\
     /var/lib/apt/lists/mirror_Packages /var/cache/dnf/x/y /tmp/.hidden "/tmp/with blank" "/var/tmp/with blank/x" \\
-    /var/lib/systemd/random-seed /var/log/btmp /etc/ssh/ssh_host_rsa_key /var/lib/systemd/coredump/core; do
+    /var/lib/systemd/random-seed /var/log/btmp /etc/ssh/ssh_host_rsa_key /var/lib/systemd/coredump/core \\
+    /var/lib/local-cloud/user-data /var/lib/local-cloud/boot-commands; do
     echo "$secret" >"$file"
   done
   ln -s instances/i-1 /var/lib/cloud/instance

@@ -73,7 +73,7 @@ configure() {
 	in_root chown admin:admin /home/admin/.ssh
 	(cd "$guest/root" && tar -cf - .) | tar -C "$root" --no-same-owner -xf -
 	chmod 440 "$root/etc/sudoers.d/local-cloud"
-	for unit in local-cloud-first-boot local-cloud-user-data; do
+	for unit in local-cloud-first-boot local-cloud-boot-commands local-cloud-user-data; do
 		ln -s "/etc/systemd/system/$unit.service" "$root/etc/systemd/system/multi-user.target.wants/"
 	done
 	ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
