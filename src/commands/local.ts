@@ -43,15 +43,21 @@ export const localVerb: Verb = (parser, context) =>
             .option("policy", {
               type: "string",
               describe: "an IAM policy (JSON file) that every caller is under",
+            })
+            .option("faults", {
+              type: "string",
+              describe: "a plan of how to misbehave (JSON or YAML file), for tests",
             }),
         async (argv) => {
-          const [{ openLocalCloud, readPolicy, serveLocalCloud }, { localCloudDirectory }] =
+          const [{ openLocalCloud, readFaultPlan, readPolicy, serveLocalCloud }, { localCloudDirectory }] =
             await Promise.all([import("../local/index.ts"), import("./data-directory.ts")]);
           const policy = argv.policy === undefined ? undefined : await readPolicy(argv.policy);
+          const faults = argv.faults === undefined ? undefined : await readFaultPlan(argv.faults);
           await serveLocalCloud({
             cloud: openLocalCloud({
               directory: localCloudDirectory(context.environment),
               ...(policy === undefined ? {} : { policy }),
+              ...(faults === undefined ? {} : { faults }),
             }),
             port: argv.port,
             signal: context.signal,

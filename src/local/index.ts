@@ -2,6 +2,7 @@
 export { accelerationOf } from "./acceleration-report.ts";
 export type { Interceptor, LocalCloud, LocalRequest, LocalResponse } from "./cloud.ts";
 export { faultPlanSchema, type FaultPlan } from "./faults/plan.ts";
+export { randomFaultPlan } from "./faults/random-plan.ts";
 export { readFaultPlan } from "./faults/read-plan.ts";
 export { openLocalCloud, type OpenOptions } from "./open.ts";
 export { parsePolicy, readPolicy, type PolicyDocument } from "./policy/document.ts";

@@ -22,6 +22,8 @@ export interface InstanceView {
   readonly groups: readonly { readonly id: string; readonly name: string }[];
   readonly userData: string | undefined;
   readonly spot: boolean;
+  /** When EC2 takes it back, and from when on it is told. */
+  readonly interruption?: { readonly noticeAt: number; readonly at: number } | undefined;
   readonly profileArn: string | undefined;
   readonly rootDevice: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -40,6 +42,7 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
   if (it === undefined) return undefined;
   const key = field(it, "key");
   const metadata = field(it, "metadata");
+  const interruption = field(it, "interruption");
   const groupIds = items(it, "groupIds");
   return {
     id: instanceId,
@@ -61,6 +64,10 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
       .map((group) => ({ id: textIn(group, "id"), name: textIn(group, "name") })),
     userData: textOrNothing(it, "userData"),
     spot: field(it, "spot") === true,
+    interruption:
+      interruption === undefined
+        ? undefined
+        : { noticeAt: numberIn(interruption, "noticeAt"), at: numberIn(interruption, "at") },
     profileArn: textOrNothing(it, "profileArn"),
     rootDevice: textIn(field(it, "volume"), "deviceName"),
     tags: Object.fromEntries(

@@ -32,7 +32,7 @@ export function respond(request: MetadataRequest, it: InstanceView, now: number)
   }
   if (version === undefined) return document(versions.join("\n"));
   if (!versions.includes(version)) return problem(404, "Not Found");
-  const node = find(metadataTree(it), rest);
+  const node = find(metadataTree(it, now), rest);
   if (node === undefined) return problem(404, "Not Found");
   return document(contentOf(node));
 }

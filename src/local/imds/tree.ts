@@ -6,16 +6,16 @@ export type Node = string | Buffer | ReadonlyMap<string, Node>;
 
 type Entries = readonly (readonly [name: string, node: Node | undefined])[];
 
-/** Everything that the metadata service has to show of an instance, below the version. */
-export function metadataTree(it: InstanceView): ReadonlyMap<string, Node> {
+/** Everything that the metadata service has to show of an instance at this time, below the version. */
+export function metadataTree(it: InstanceView, now: number): ReadonlyMap<string, Node> {
   return directory([
     ["dynamic", directory([["instance-identity", directory([["document", identityDocument(it)]])]])],
-    ["meta-data", metaData(it)],
+    ["meta-data", metaData(it, now)],
     ["user-data", it.userData === undefined ? undefined : Buffer.from(it.userData, "base64")],
   ]);
 }
 
-function metaData(it: InstanceView): Node {
+function metaData(it: InstanceView, now: number): Node {
   const host = `ip-${it.privateAddress.replaceAll(".", "-")}.${it.region}.compute.internal`;
   const groups = it.groups.map(({ name }) => name).join("\n");
   return directory([
@@ -59,6 +59,7 @@ function metaData(it: InstanceView): Node {
         ["partition", "aws"],
       ]),
     ],
+    ["spot", spotNotice(it, now)],
     ["tags", it.metadata.tags ? directory([["instance", directory(Object.entries(it.tags))]]) : undefined],
   ]);
 }
@@ -75,6 +76,19 @@ function profileInfo(arn: string, { launchedAt }: InstanceView): string {
     undefined,
     2,
   );
+}
+
+/**
+ * Two minutes before a spot instance is taken back it is told; until then there is nothing at `spot`.
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+ */
+function spotNotice({ interruption }: InstanceView, now: number): Node | undefined {
+  if (interruption === undefined || now < interruption.noticeAt) return undefined;
+  const time = new Date(interruption.at).toISOString().replace(/\.\d+Z$/, "Z");
+  return directory([
+    ["instance-action", JSON.stringify({ action: "terminate", time })],
+    ["termination-time", time],
+  ]);
 }
 
 /** The listing names each key, but the way to it is its number. */
