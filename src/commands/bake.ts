@@ -1,3 +1,4 @@
+import { warnOfOldBase } from "./base-image.ts";
 import type { Verb } from "./context.ts";
 
 export const bakeVerb: Verb = (parser, context) =>
@@ -46,6 +47,7 @@ export const bakeVerb: Verb = (parser, context) =>
         argv,
         context,
         async ({ run, listener, signal }) => {
+          await warnOfOldBase(argv, context, listener);
           const endpoint = await openEndpoint(argv, context);
           const result = await bake({
             cloud: endpoint.cloud,

@@ -2,6 +2,7 @@ import { defaultVpc } from "../aws/access.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
 import { runProgram } from "../base/process.ts";
 import { findSource } from "../bake/source.ts";
+import { checkBase } from "./base-image.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { openEndpoint } from "./endpoint.ts";
 
@@ -64,6 +65,7 @@ async function localChecks(context: Context): Promise<Check[]> {
     ["qemu-img", () => versionOf(["qemu-img", "--version"], install("qemu-utils", "qemu-img"), signal)],
     ["mmdebstrap", () => versionOf(["mmdebstrap", "--version"], install("mmdebstrap", "mmdebstrap"), signal)],
     ["mke2fs", () => versionOf(["mke2fs", "-V"], install("e2fsprogs", "e2fsprogs"), signal)],
+    ["base image", () => checkBase(context)],
     ["acceleration", () => accelerationOf({ directory: localCloudDirectory(context.environment), signal })],
   ];
 }

@@ -1,3 +1,4 @@
+import { warnOfOldBase } from "./base-image.ts";
 import type { Verb } from "./context.ts";
 
 export const launchVerb: Verb = (parser, context) =>
@@ -53,6 +54,7 @@ export const launchVerb: Verb = (parser, context) =>
           import("./machine-lines.ts"),
         ]);
       await runSession(argv, context, async ({ run, listener, signal }) => {
+        await warnOfOldBase(argv, context, listener);
         const endpoint = await openEndpoint(argv, context);
         const owner = await endpoint.ownerOf(signal);
         const choice = await findImage(

@@ -27,7 +27,12 @@ export interface BaseImage {
   /** The id of its disk, whose file is in place already. */
   readonly disk: string;
   readonly boot: Boot;
+  /** Changes with what bake-ami puts into the image; absent when it was made before there were recipes. */
+  readonly recipe?: string | undefined;
 }
+
+/** Carries the recipe of a base image. */
+export const recipeTag = "bake-ami:recipe";
 
 /** The image id of a base image: the same on every computer and after every new setup. */
 export function baseImageId(base: BaseImageName, architecture: Architecture): string {
@@ -66,7 +71,10 @@ export function registerBaseImage(draft: State, image: BaseImage, now: number): 
     snapshotId,
     sizeGiB: image.sizeGiB,
     boot: image.boot,
-    tags: { "bake-ami:base": image.base },
+    tags: {
+      "bake-ami:base": image.base,
+      ...(image.recipe === undefined ? {} : { [recipeTag]: image.recipe }),
+    },
   });
   return id;
 }

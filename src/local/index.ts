@@ -9,4 +9,5 @@ export { parsePolicy, readPolicy, type PolicyDocument } from "./policy/document.
 export { resetLocalCloud, type ResetOptions } from "./reset.ts";
 export { requestHandler } from "./sdk-handler.ts";
 export { serveLocalCloud, type ServeOptions } from "./serve.ts";
+export { outdatedBaseImages } from "./setup/outdated.ts";
 export { setupBaseImage, type SetupOptions } from "./setup/setup.ts";

@@ -1,5 +1,6 @@
-import { mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { BakeError } from "../../base/errors.ts";
 import { packageRoot } from "../../base/package-root.ts";
 import { shellCommand } from "../../base/quote.ts";
@@ -35,6 +36,19 @@ const hint =
 /** The guest directory: what goes onto the disks of the Debian base image. */
 export function guestDirectory(): string {
   return join(packageRoot(), "src", "local", "guest");
+}
+
+/** A digest of everything of ours that the Debian base image is made of. */
+export async function debianRecipe(): Promise<string> {
+  const guest = guestDirectory();
+  const entries = await readdir(guest, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify([packages, leftOut, sizeGiB, kernelArguments("x86_64"), kernelArguments("arm64")]));
+  for (const file of files.sort()) {
+    hash.update(`\0${relative(guest, file)}\0`).update(await readFile(file));
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /**
@@ -92,6 +106,7 @@ export async function makeDebian(options: MakeOptions): Promise<MadeImage> {
     sizeGiB,
     disk: newId("disk"),
     boot: { kind: "kernel", id: newId("boot"), commandLine: kernelArguments(architecture) },
+    recipe: await debianRecipe(),
     files: { disk: join(results, "out", "disk.qcow2"), boot },
     createdAt: now,
   };

@@ -26,6 +26,7 @@ const recordSchema = z.object({
     z.object({ kind: z.literal("disk") }),
     z.object({ kind: z.literal("kernel"), id: z.string(), commandLine: z.string() }),
   ]),
+  recipe: z.string().optional(),
   createdAt: z.number(),
 });
 
