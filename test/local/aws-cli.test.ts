@@ -1,68 +1,23 @@
-import { spawn, spawnSync } from "node:child_process";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serveLocalCloud } from "../../src/local/serve.ts";
+import { noAws, serveToAws, type Answer, type ServedCloud } from "../support/aws-cli.ts";
 import { stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
 
-// Debian's own; another `aws` on the PATH may be a launcher that does not work.
-const program = "/usr/bin/aws";
-const noAws =
-  spawnSync(program, ["--version"]).status === 0 ? undefined : `(skipped: needs ${program}, package awscli)`;
-
 let local: StateOnlyCloud;
-let url = "";
-const abort = new AbortController();
-let served: Promise<void>;
+let served: ServedCloud;
 
 beforeAll(async () => {
   local = await stateOnlyCloud();
-  url = await new Promise<string>((resolve, reject) => {
-    served = serveLocalCloud({ cloud: local.cloud, port: 0, signal: abort.signal, onListening: resolve });
-    served.catch(reject);
-  });
+  served = await serveToAws(local);
 });
 afterAll(async () => {
-  abort.abort();
-  await served;
+  await served[Symbol.asyncDispose]();
   await local[Symbol.asyncDispose]();
 });
 
-interface Answer {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function aws(...args: string[]): Promise<Answer> {
-  const child = spawn(program, [...args, "--endpoint-url", url, "--region", "local", "--output", "text"], {
-    env: {
-      PATH: process.env["PATH"],
-      AWS_ACCESS_KEY_ID: "any",
-      AWS_SECRET_ACCESS_KEY: "any",
-      AWS_EC2_METADATA_DISABLED: "true",
-      AWS_PAGER: "",
-      HOME: local.directory,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  return await new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (status) => {
-      resolve({ status, stdout, stderr });
-    });
-  });
-}
-
-/** The text that `--query` with one result gives. */
-async function ask(...args: string[]): Promise<string> {
-  const answer = await aws(...args);
-  if (answer.status !== 0) throw new Error(answer.stderr);
-  return answer.stdout.trim();
-}
+const aws = async (...args: string[]): Promise<Answer> => await served.aws(...args);
+const ask = async (...args: string[]): Promise<string> => await served.ask(...args);
 
 describe.skipIf(noAws !== undefined)(
   `the aws command line against the local cloud ${noAws ?? ""}`,
@@ -198,10 +153,14 @@ describe("what is no EC2 client is refused", () => {
   const ask = async (headers: Readonly<Record<string, string>>): Promise<number | undefined> =>
     await new Promise((resolve, reject) => {
       const body = "Action=DescribeVpcs&Version=2016-11-15";
-      request(url, { method: "POST", headers: { "content-length": body.length, ...headers } }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
+      request(
+        served.url,
+        { method: "POST", headers: { "content-length": body.length, ...headers } },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      )
         .on("error", reject)
         .end(body);
     });
@@ -213,11 +172,11 @@ describe("what is no EC2 client is refused", () => {
   });
 
   test("a port that is taken is named", async () => {
-    const port = Number(new URL(url).port);
+    const port = Number(new URL(served.url).port);
     const second = serveLocalCloud({
       cloud: local.cloud,
       port,
-      signal: abort.signal,
+      signal: new AbortController().signal,
       onListening: () => undefined,
     });
     await expect(second).rejects.toMatchObject({ kind: "usage", message: `port ${port} is taken` });
