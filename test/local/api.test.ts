@@ -21,7 +21,7 @@ import {
   TerminateInstancesCommand,
   type RunInstancesCommandInput,
 } from "@aws-sdk/client-ec2";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
 
 let local: StateOnlyCloud;
@@ -53,89 +53,6 @@ async function states(): Promise<(string | undefined)[]> {
   const { Reservations = [] } = await local.ec2.send(new DescribeInstancesCommand({}));
   return Reservations.flatMap(({ Instances = [] }) => Instances.map(({ State }) => State?.Name));
 }
-
-describe("RunInstances", () => {
-  test("a client token makes a repeated request the same one, and refuses another", async () => {
-    const first = await run({ ClientToken: "t" });
-    expect(await run({ ClientToken: "t" })).toEqual(first);
-    expect(await states()).toEqual(["running"]);
-    await expect(run({ ClientToken: "t", InstanceType: "t3.large" })).rejects.toMatchObject({
-      name: "IdempotentParameterMismatch",
-    });
-  });
-
-  test("a dry run checks everything and starts nothing", async () => {
-    await expect(run({ DryRun: true })).rejects.toMatchObject({ name: "DryRunOperation" });
-    await expect(run({ DryRun: true, KeyName: "no" })).rejects.toMatchObject({
-      name: "InvalidKeyPair.NotFound",
-    });
-    expect(await states()).toEqual([]);
-  });
-
-  const wrong: readonly [string, Partial<RunInstancesCommandInput>, string, RegExp][] = [
-    ["an unknown type", { InstanceType: "m1.small" }, "InvalidParameterValue", /m1\.small/],
-    ["another architecture", { InstanceType: "t4g.micro" }, "InvalidParameterValue", /'arm64'.*'x86_64'/],
-    [
-      "more than 16 KiB of user data",
-      { UserData: Buffer.alloc(16385).toString("base64") },
-      "InvalidParameterValue",
-      /16384/,
-    ],
-    ["user data that is not base64", { UserData: "%%%" }, "InvalidParameterValue", /BASE64/],
-    [
-      "tags that metadata cannot show",
-      {
-        MetadataOptions: { InstanceMetadataTags: "enabled" },
-        TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "a b", Value: "" }] }],
-      },
-      "InvalidParameterValue",
-      /'a b'/,
-    ],
-    [
-      "tags for what it does not make",
-      { TagSpecifications: [{ ResourceType: "image", Tags: [] }] },
-      "InvalidParameterValue",
-      /'image'/,
-    ],
-    [
-      "a smaller disk than the image's",
-      { BlockDeviceMappings: [{ DeviceName: "/dev/xvda", Ebs: { VolumeSize: 4 } }] },
-      "InvalidBlockDeviceMapping",
-      /4GB/,
-    ],
-    ["what it does not implement", { Monitoring: { Enabled: true } }, "UnknownParameter", /Monitoring/],
-    ["an unknown zone", { Placement: { AvailabilityZone: "mars-1a" } }, "InvalidParameterValue", /mars-1a/],
-  ];
-  test.each(wrong)("refuses %s", async (_, more, name, message) => {
-    const refused = run(more);
-    await expect(refused).rejects.toMatchObject({ name });
-    await expect(refused).rejects.toThrow(message);
-    expect(await states()).toEqual([]);
-  });
-
-  test("a network interface gives subnet, groups and public address", async () => {
-    const { GroupId = "" } = await local.ec2.send(
-      new CreateSecurityGroupCommand({ GroupName: "g", Description: "d" }),
-    );
-    await run({
-      NetworkInterfaces: [
-        {
-          DeviceIndex: 0,
-          SubnetId: "subnet-0bacea3100000000b",
-          Groups: [GroupId],
-          AssociatePublicIpAddress: false,
-        },
-      ],
-    });
-    const { Reservations } = await local.ec2.send(new DescribeInstancesCommand({}));
-    expect(Reservations?.[0]?.Instances?.[0]).toMatchObject({
-      SubnetId: "subnet-0bacea3100000000b",
-      Placement: { AvailabilityZone: "localb" },
-      SecurityGroups: [{ GroupId, GroupName: "g" }],
-    });
-    expect(Reservations?.[0]?.Instances?.[0]?.PublicIpAddress).toBeUndefined();
-  });
-});
 
 test("states follow each other in their time", async () => {
   Object.assign(delays, { start: 5000, stop: 20_000, terminate: 10_000 });
