@@ -136,6 +136,7 @@ function finish(
     sizeGiB: source.volume.sizeGiB,
     disk: frozen,
     startedAt: context.now(),
+    ...(source.volume.kmsKeyId === undefined ? {} : { kmsKeyId: source.volume.kmsKeyId }),
     tags: tagsFor(request.TagSpecification, ["image", "snapshot"])("snapshot"),
   });
   image.state = "available";
