@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ApiError, byId, byIds } from "../protocol/errors.ts";
 import { filtered, filterParameters, page, pageParameters } from "../protocol/listing.ts";
 import { list, text } from "../protocol/query.ts";
-import { accountId } from "../state/schema.ts";
+import { accountId, type Snapshot } from "../state/schema.ts";
 import { action } from "./action.ts";
 import { notYours, ownedBy } from "./owners.ts";
 import { tagSet } from "./tags.ts";
@@ -18,7 +18,10 @@ export const snapshotActions = [
       ...pageParameters,
     }),
     async (context, asked) => {
-      const { snapshots } = await context.read();
+      const { snapshots, images } = await context.read();
+      const copied = new Set(images.flatMap((it) => (it.state === "pending" ? [it.snapshotId] : [])));
+      const statusOf = ({ id }: Snapshot): string => (copied.has(id) ? "pending" : "completed");
+      const progressOf = ({ id }: Snapshot): string => (copied.has(id) ? "0%" : "100%");
       const known =
         asked.SnapshotId.length > 0
           ? byIds("snapshot", asked.SnapshotId, snapshots, ({ id }) => id)
@@ -35,10 +38,10 @@ export const snapshotActions = [
           description: (it) => [it.description],
           encrypted: (it) => [String(it.kmsKeyId !== undefined)],
           "owner-id": (it) => [it.ownerId],
-          progress: () => ["100%"],
+          progress: (it) => [progressOf(it)],
           "snapshot-id": (it) => [it.id],
           "start-time": (it) => [new Date(it.startedAt).toISOString()],
-          status: () => ["completed"],
+          status: (it) => [statusOf(it)],
           "volume-id": (it) => [it.volumeId],
           "volume-size": (it) => [String(it.sizeGiB)],
         },
@@ -49,9 +52,9 @@ export const snapshotActions = [
         snapshotSet: items.map((it) => ({
           snapshotId: it.id,
           volumeId: it.volumeId,
-          status: "completed",
+          status: statusOf(it),
           startTime: new Date(it.startedAt),
-          progress: "100%",
+          progress: progressOf(it),
           ownerId: it.ownerId,
           volumeSize: it.sizeGiB,
           description: it.description,

@@ -7,12 +7,15 @@ import * as z from "zod";
 
 const milliseconds = z.number().min(0).max(86_400_000);
 
-const span = z.union([
-  milliseconds,
-  z
-    .tuple([milliseconds, milliseconds])
-    .refine(([least, most]) => least <= most, { error: "the first number must not be above the second" }),
-]);
+const span = z.union(
+  [
+    milliseconds,
+    z
+      .tuple([milliseconds, milliseconds])
+      .refine(([least, most]) => least <= most, { error: "the first number must not be above the second" }),
+  ],
+  { error: "expected a time in milliseconds, at most a day, or [least, most]" },
+);
 
 /** Which of the cases that a rule is for are hit; all of them when neither is given. */
 const when = {
@@ -21,10 +24,12 @@ const when = {
   rate: z.number().min(0).max(1).optional(),
 };
 
+const actionError = "expected the name of an action, such as RunInstances, or * for all";
+
 /** Names of actions as the API has them, such as `RunInstances`, or `*` for all. */
-const actionName = z.string().regex(/^(?:\*|[A-Z][A-Za-z0-9]+)$/, {
-  error: "expected the name of an action, such as RunInstances, or * for all",
-});
+const actionName = z
+  .string({ error: actionError })
+  .regex(/^(?:\*|[A-Z][A-Za-z0-9]+)$/, { error: actionError });
 
 export const callFaults = [
   "throttled",
@@ -39,7 +44,7 @@ export type CallFault = (typeof callFaults)[number];
 
 const callRule = z.strictObject({
   fault: z.enum(callFaults),
-  action: z.union([actionName, z.array(actionName).min(1)]).default("*"),
+  action: z.union([actionName, z.array(actionName).min(1)], { error: actionError }).default("*"),
   ...when,
 });
 

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { isNode, LineCounter, parseDocument, type Document } from "yaml";
-import type * as z from "zod";
+import * as z from "zod";
 import { BakeError, messageOf } from "../../base/errors.ts";
+import { didYouMean } from "../../base/nearest.ts";
 import { faultPlanSchema, type CheckedFaultPlan } from "./plan.ts";
 
-const hint = 'every key is explained in docs/local-cloud.md, section "Misbehaviour"';
+const explained = 'every key is explained in docs/local-cloud.md, section "Misbehaviour"';
 
 /**
  * The plan in a JSON or YAML file.
@@ -31,8 +32,8 @@ export async function readFaultPlan(file: string): Promise<CheckedFaultPlan> {
   const value: unknown = document.toJS() ?? {};
   const result = faultPlanSchema.safeParse(value);
   if (result.success) return result.data;
-  const { path, message } = firstProblem(result.error);
-  throw wrong(`${file}:${lineOf(document, lines, path)}`, problemText(path, message));
+  const problem = firstProblem(result.error);
+  throw wrong(`${file}:${lineOf(document, lines, problem.path)}`, textOf(problem), problem.guess);
 }
 
 /**
@@ -42,39 +43,61 @@ export async function readFaultPlan(file: string): Promise<CheckedFaultPlan> {
 export function checkedFaultPlan(plan: unknown): CheckedFaultPlan {
   const result = faultPlanSchema.safeParse(plan);
   if (result.success) return result.data;
-  const { path, message } = firstProblem(result.error);
-  throw wrong("the fault plan", problemText(path, message));
+  const problem = firstProblem(result.error);
+  throw wrong("the fault plan", textOf(problem), problem.guess);
 }
 
-function wrong(place: string, what: string): BakeError {
-  return new BakeError("usage", `${place}: ${what}`, { hint });
+function wrong(place: string, what: string, guess = ""): BakeError {
+  return new BakeError("usage", `${place}: ${what}`, {
+    hint: guess === "" ? explained : `${guess} ${explained}`,
+  });
 }
 
 interface Problem {
   readonly path: readonly PropertyKey[];
   readonly message: string;
+  /** What was probably meant, if anything. */
+  readonly guess?: string;
 }
 
 function firstProblem(error: z.ZodError): Problem {
   const [issue] = error.issues;
   if (issue === undefined) return { path: [], message: "not a fault plan" };
-  if (issue.code === "unrecognized_keys") {
-    return { path: [...issue.path, issue.keys[0] ?? ""], message: "there is no such key" };
+  switch (issue.code) {
+    case "unrecognized_keys": {
+      const [key = ""] = issue.keys;
+      const known = keysIn(z.toJSONSchema(faultPlanSchema, { io: "input" }));
+      return {
+        path: [...issue.path, key],
+        message: "there is no such key here",
+        guess: didYouMean(key, known),
+      };
+    }
+    case "invalid_union": {
+      // One of the forms that the value may have fits but for something in it.
+      const inner = issue.errors.flat().find(({ path, code }) => path.length > 0 || code === "custom");
+      if (inner === undefined) return issue;
+      return { path: [...issue.path, ...inner.path], message: inner.message };
+    }
+    case "invalid_key":
+      return { path: issue.path, message: issue.issues[0]?.message ?? issue.message };
+    default:
+      return issue;
   }
-  if (issue.code === "invalid_union") {
-    // Of the forms that a value may have, the one that it came farthest in says most.
-    const deepest = issue.errors.flat().sort((a, b) => b.path.length - a.path.length || rank(a) - rank(b))[0];
-    if (deepest !== undefined) return { path: [...issue.path, ...deepest.path], message: deepest.message };
-  }
-  return { path: issue.path, message: issue.message };
 }
 
-/** A value of the right type that will not do says more than one of another type. */
-function rank({ code }: z.core.$ZodIssue): number {
-  return code === "invalid_type" ? 1 : 0;
+/** Names of all keys that a JSON schema has anywhere. */
+function keysIn(schema: unknown): string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  const entries = Object.entries(schema).map(([name, value]): [string, unknown] => [name, value]);
+  return entries.flatMap(([name, value]) => {
+    const names =
+      name === "properties" && typeof value === "object" && value !== null ? Object.keys(value) : [];
+    return [...names, ...keysIn(value)];
+  });
 }
 
-function problemText(path: readonly PropertyKey[], message: string): string {
+function textOf({ path, message }: Problem): string {
   return path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`;
 }
 
