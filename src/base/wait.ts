@@ -1,4 +1,5 @@
 import { setTimeout as timer } from "node:timers/promises";
+import type { Clock } from "./clock.ts";
 import { BakeError } from "./errors.ts";
 
 /** The error for a wait that the caller's signal ended; keeps the first reason. */
@@ -13,6 +14,9 @@ export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw interruptedBy(signal);
 }
 
+/** Node's timers fire at once when they are asked for more. */
+const longestTimer = 2 ** 31 - 1;
+
 /**
  * Waits for `milliseconds`.
  * @throws BakeError `interrupted` as soon as the signal fires.
@@ -20,7 +24,7 @@ export function throwIfAborted(signal: AbortSignal): void {
 export async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   throwIfAborted(signal);
   try {
-    await timer(milliseconds, undefined, { signal });
+    await timer(Math.min(milliseconds, longestTimer), undefined, { signal });
   } catch {
     throw interruptedBy(signal);
   }
@@ -47,7 +51,7 @@ export async function orInterrupted<T>(promise: Promise<T>, signal: AbortSignal)
 }
 
 /**
- * Runs `work` with a signal that fires after `seconds`, or when `signal` does.
+ * Runs `work` with a signal that fires after `seconds` of the clock, or when `signal` does.
  * @throws BakeError `timeout` that says what was waited for, or `interrupted`.
  */
 export async function withDeadline<T>(
@@ -56,22 +60,27 @@ export async function withDeadline<T>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
   hint?: string,
+  clock: Pick<Clock, "sleep"> = { sleep },
 ): Promise<T> {
-  const controller = new AbortController();
+  const passed = new AbortController();
+  const done = new AbortController();
   const timeout = new BakeError(
     "timeout",
     `gave up after ${seconds} s of waiting for ${what}`,
     hint === undefined ? {} : { hint },
   );
-  const clock = setTimeout(() => {
-    controller.abort(timeout);
-  }, seconds * 1000);
+  clock.sleep(seconds * 1000, done.signal).then(
+    () => {
+      passed.abort(timeout);
+    },
+    () => undefined, // The work was over first.
+  );
   try {
-    return await work(AbortSignal.any([signal, controller.signal]));
+    return await work(AbortSignal.any([signal, passed.signal]));
   } catch (error) {
-    if (controller.signal.aborted && !signal.aborted) throw timeout;
+    if (passed.signal.aborted && !signal.aborted) throw timeout;
     throw error;
   } finally {
-    clearTimeout(clock);
+    done.abort();
   }
 }
