@@ -1,18 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  CreateImageCommand,
-  CreateSecurityGroupCommand,
   DeleteTagsCommand,
   DeregisterImageCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
-  ImportKeyPairCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
-  type ResourceType,
-  type Tag,
-  type TagSpecification,
 } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
@@ -21,67 +15,11 @@ import { findImage, ownImages } from "../../src/launch/choose-image.ts";
 import { launch } from "../../src/launch/launch.ts";
 import { ownMachines, terminateMachines, withOutcomes } from "../../src/launch/machines.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
+import { image, instance, leaveAll, owner, specification, tagsOf } from "../support/leavings.ts";
 import { clientOptions, type StateOnlyCloud } from "../support/local-cloud.ts";
 import { documented, policyDirectory, shortenings, under, type Workplace } from "../support/policies.ts";
 
-const owner = "somebody";
 const signal = new AbortController().signal;
-
-function tagsOf(role: string, expires: boolean, run = "r1"): Tag[] {
-  return [
-    { Key: "bake-ami:run", Value: run },
-    { Key: "bake-ami:owner", Value: owner },
-    { Key: "bake-ami:role", Value: role },
-    { Key: "bake-ami:services", Value: "web" },
-    { Key: "bake-ami:init.1", Value: "web=1" },
-    ...(expires ? [{ Key: "bake-ami:expires", Value: "2026-01-01T00:00:00.000Z" }] : []),
-  ];
-}
-
-const specification = (ResourceType: ResourceType, Tags: Tag[]): TagSpecification => ({ ResourceType, Tags });
-
-async function instance({ ec2, imageId }: StateOnlyCloud, role: string, run?: string): Promise<string> {
-  const tags = tagsOf(role, role === "builder", run);
-  const { Instances = [] } = await ec2.send(
-    new RunInstancesCommand({
-      ImageId: imageId,
-      InstanceType: "t3.micro",
-      MinCount: 1,
-      MaxCount: 1,
-      TagSpecifications: [specification("instance", tags), specification("volume", tags)],
-    }),
-  );
-  return Instances[0]?.InstanceId ?? "";
-}
-
-async function image(local: StateOnlyCloud, name: string, expires: boolean): Promise<string> {
-  const InstanceId = await instance(local, "builder");
-  const tags = tagsOf("image", expires);
-  const TagSpecifications = [specification("image", tags), specification("snapshot", tags)];
-  const made = await local.ec2.send(new CreateImageCommand({ InstanceId, Name: name, TagSpecifications }));
-  await local.ec2.send(new TerminateInstancesCommand({ InstanceIds: [InstanceId] }));
-  return made.ImageId ?? "";
-}
-
-async function group({ ec2 }: StateOnlyCloud, role: string, run?: string): Promise<void> {
-  await ec2.send(
-    new CreateSecurityGroupCommand({
-      GroupName: `${role} ${run}`,
-      Description: "d",
-      TagSpecifications: [specification("security-group", tagsOf(role, role === "builder-group", run))],
-    }),
-  );
-}
-
-async function key({ ec2 }: StateOnlyCloud, role: string): Promise<void> {
-  await ec2.send(
-    new ImportKeyPairCommand({
-      KeyName: role,
-      PublicKeyMaterial: Buffer.from(newKeyPair("ed25519").line),
-      TagSpecifications: [specification("key-pair", tagsOf(role, role === "builder-key"))],
-    }),
-  );
-}
 
 /** Launches, looks, reads the outcome, ends: what `launch`, `ls`, `logs`, `ssh` and `terminate` ask of the cloud. */
 async function launchAndEnd({ local, unrestricted, listener }: Workplace): Promise<void> {
@@ -107,16 +45,6 @@ async function launchAndEnd({ local, unrestricted, listener }: Workplace): Promi
   expect(machines).toHaveLength(1);
   await withOutcomes(cloud, machines, signal);
   await terminateMachines(cloud, machines, listener, signal);
-}
-
-/** Everything that bakes and launches can leave. */
-async function leaveAll(local: StateOnlyCloud): Promise<void> {
-  await image(local, "half made", true);
-  const orphaned = await image(local, "gone", true);
-  await local.ec2.send(new DeregisterImageCommand({ ImageId: orphaned }));
-  await instance(local, "builder");
-  for (const role of ["builder-group", "machine-group"]) await group(local, role);
-  for (const role of ["builder-key", "machine-key"]) await key(local, role);
 }
 
 async function cleanUp({ local, unrestricted, listener }: Workplace): Promise<void> {
