@@ -81,6 +81,20 @@ export async function defaultVpc(cloud: Cloud, signal: AbortSignal): Promise<str
 }
 
 /**
+ * The default security group of a VPC.
+ * @throws BakeError `not-found`.
+ */
+export async function defaultGroup(cloud: Cloud, vpcId: string, signal: AbortSignal): Promise<string> {
+  const filters = [
+    { Name: "vpc-id", Values: [vpcId] },
+    { Name: "group-name", Values: ["default"] },
+  ];
+  const [group] = await describeSecurityGroups(cloud, filters, signal);
+  if (group === undefined) throw new BakeError("not-found", `VPC ${vpcId} shows no default security group`);
+  return group.id;
+}
+
+/**
  * Makes an empty security group.
  * @returns its id
  */

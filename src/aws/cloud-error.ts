@@ -71,3 +71,13 @@ function hintFor(code: string, action: string): string | undefined {
       return undefined;
   }
 }
+
+/** What an error means for whoever asked. */
+export function problemOf(error: unknown): "capacity" | "permanent" {
+  return (cloudCodeOf(error) ?? "").endsWith("Capacity") ? "capacity" : "permanent";
+}
+
+/** Whether it is unknown what became of the call that failed. */
+export function isUncertain(error: unknown): boolean {
+  return error instanceof BakeError && error.cause instanceof Error && error.cause.name === "TimeoutError";
+}

@@ -1,5 +1,7 @@
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import type { SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { systemClock } from "../base/clock.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
 import { interruptedBy, throwIfAborted } from "../base/wait.ts";
 import { explainCloudError } from "./cloud-error.ts";
@@ -17,7 +19,10 @@ export interface CloudOptions {
 /** Clients of the services that bake-ami speaks to. */
 export class Cloud {
   readonly ec2: EC2Client;
+  readonly clock = systemClock;
   readonly #sts: STSClient;
+  #ssm: SSMClient | undefined;
+  readonly #config: Pick<EC2ClientConfig, "region" | "profile" | "requestHandler" | "credentials">;
 
   constructor(options: CloudOptions) {
     const config = {
@@ -26,6 +31,7 @@ export class Cloud {
       ...(options.requestHandler === undefined ? {} : { requestHandler: options.requestHandler }),
       ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     };
+    this.#config = config;
     this.ec2 = new EC2Client(config);
     this.#sts = new STSClient(config);
   }
@@ -92,7 +98,15 @@ export class Cloud {
     }
   }
 
+  /** The client of Systems Manager, loaded when somebody needs it. */
+  async ssm(): Promise<SSMClient> {
+    const { SSMClient } = await import("@aws-sdk/client-ssm");
+    this.#ssm ??= new SSMClient(this.#config);
+    return this.#ssm;
+  }
+
   close(): void {
+    this.#ssm?.destroy();
     this.ec2.destroy();
     this.#sts.destroy();
   }

@@ -6,6 +6,7 @@ import {
   DeregisterImageCommand,
   DescribeImagesCommand,
   DescribeSnapshotsCommand,
+  ModifyImageAttributeCommand,
   type Filter,
   type Image as Ec2Image,
 } from "@aws-sdk/client-ec2";
@@ -25,6 +26,12 @@ export interface Image {
   readonly createdAt: Date;
   readonly snapshotIds: readonly string[];
   readonly tags: Tags;
+  readonly ownerId: string;
+  readonly rootDeviceName: string;
+  readonly description: string;
+  /** From this time on its owner advises against it. */
+  readonly deprecatedAt: Date | undefined;
+  readonly imdsSupport: string | undefined;
 }
 
 /** Images that match all filters; of the given owners, or of anyone whose images the caller may use. */
@@ -36,7 +43,16 @@ export async function describeImages(
 ): Promise<Image[]> {
   const pages = await allPages((next) =>
     cloud.ask("DescribeImages", signal, (o) =>
-      cloud.ec2.send(new DescribeImagesCommand({ Owners: [...owners], Filters: filters, ...next }), o),
+      cloud.ec2.send(
+        // Whether a deprecated image will do is not for a listing to decide.
+        new DescribeImagesCommand({
+          Owners: [...owners],
+          Filters: filters,
+          IncludeDeprecated: true,
+          ...next,
+        }),
+        o,
+      ),
     ),
   );
   return pages.flatMap((page) => (page.Images ?? []).map(readImage));
@@ -69,7 +85,7 @@ export function newestFirst(images: readonly Image[]): Image[] {
  */
 export async function createImage(
   cloud: Cloud,
-  request: { instanceId: string; name: string; description: string; tags: Tags },
+  request: { instanceId: string; name: string; description: string; tags: Tags; reboot: boolean },
   signal: AbortSignal,
 ): Promise<string> {
   const list = writeTags(request.tags);
@@ -78,6 +94,7 @@ export async function createImage(
       new CreateImageCommand({
         InstanceId: request.instanceId,
         Name: request.name,
+        NoReboot: !request.reboot,
         Description: request.description.slice(0, 255),
         TagSpecifications: [
           { ResourceType: "image", Tags: list },
@@ -111,6 +128,13 @@ export async function waitForImage(
     }
     return undefined;
   });
+}
+
+/** Makes every machine that is launched from an available image require IMDSv2. EC2 does not take this back. */
+export async function requireImdsV2(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
+  await cloud.ask("ModifyImageAttribute", signal, (o) =>
+    cloud.ec2.send(new ModifyImageAttributeCommand({ ImageId: id, ImdsSupport: { Value: "v2.0" } }), o),
+  );
 }
 
 /** Deregisters an image and deletes its snapshots; what is gone already is fine. */
@@ -179,5 +203,10 @@ function readImage(raw: Ec2Image): Image {
       mapping.Ebs?.SnapshotId === undefined ? [] : [mapping.Ebs.SnapshotId],
     ),
     tags: readTags(raw.Tags),
+    ownerId: raw.OwnerId ?? "",
+    rootDeviceName: raw.RootDeviceName ?? "",
+    description: raw.Description ?? "",
+    deprecatedAt: raw.DeprecationTime === undefined ? undefined : new Date(raw.DeprecationTime),
+    imdsSupport: raw.ImdsSupport,
   };
 }

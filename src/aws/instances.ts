@@ -1,11 +1,14 @@
 import {
   DescribeInstancesCommand,
   GetConsoleOutputCommand,
+  ModifyInstanceAttributeCommand,
   RunInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
+  type BlockDeviceMapping,
   type Filter,
   type Instance as Ec2Instance,
+  type RunInstancesCommandInput,
   type _InstanceType,
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
@@ -30,6 +33,24 @@ export interface Instance {
   readonly launchedAt: Date | undefined;
   readonly groupIds: readonly string[];
   readonly tags: Tags;
+  readonly subnetId: string | undefined;
+  readonly publicDns: string | undefined;
+  readonly ipv6Address: string | undefined;
+  readonly spot: boolean;
+}
+/** What an instance's root volume is to be; what is left out is as the image has it. */
+export interface RootVolume {
+  /** As the image calls it: `/dev/xvda`. */
+  readonly deviceName: string;
+  readonly type: "gp3";
+  readonly sizeGiB?: number;
+  /** Operations a second. */
+  readonly iops?: number;
+  /** MiB a second. */
+  readonly throughput?: number;
+  readonly encrypted?: boolean;
+  /** Id, ARN or alias. */
+  readonly kmsKeyId?: string;
 }
 
 export interface RunInstancesRequest {
@@ -45,6 +66,15 @@ export interface RunInstancesRequest {
   readonly clientToken: string;
   readonly tags: Tags;
   readonly shutdownBehavior: "stop" | "terminate";
+  /** A one-time spot instance, which EC2 can take back and does not stop. */
+  readonly spot?: boolean;
+  readonly rootVolume?: RootVolume;
+  /** Name or ARN. */
+  readonly instanceProfile?: string;
+  /** Ask for a public IPv4 address although the subnet gives none. */
+  readonly publicAddress?: boolean;
+  /** Ask for an IPv6 address. */
+  readonly ipv6?: boolean;
 }
 
 /**
@@ -66,7 +96,7 @@ export async function runInstances(
         MaxCount: request.count,
         ClientToken: request.clientToken,
         InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
-        SecurityGroupIds: [...request.groupIds],
+        ...placeOf(request),
         MetadataOptions: {
           HttpEndpoint: "enabled",
           HttpTokens: "required",
@@ -77,8 +107,14 @@ export async function runInstances(
           { ResourceType: "instance", Tags: list },
           { ResourceType: "volume", Tags: list },
         ],
+        ...(request.spot === true
+          ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
+          : {}),
         ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
-        ...(request.subnetId === undefined ? {} : { SubnetId: request.subnetId }),
+        ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
+        ...(request.instanceProfile === undefined
+          ? {}
+          : { IamInstanceProfile: profileOf(request.instanceProfile) }),
         ...(request.userData === undefined
           ? {}
           : { UserData: Buffer.from(request.userData, "utf8").toString("base64") }),
@@ -87,6 +123,46 @@ export async function runInstances(
     ),
   );
   return (reply.Instances ?? []).map(readInstance);
+}
+
+/** Subnet and groups belong to the network interface where one is described, else to the instance. */
+function placeOf(
+  request: RunInstancesRequest,
+): Pick<RunInstancesCommandInput, "SubnetId" | "SecurityGroupIds" | "NetworkInterfaces"> {
+  const subnet = request.subnetId === undefined ? {} : { SubnetId: request.subnetId };
+  if (request.publicAddress === undefined && request.ipv6 !== true) {
+    return { ...subnet, SecurityGroupIds: [...request.groupIds] };
+  }
+  return {
+    NetworkInterfaces: [
+      {
+        DeviceIndex: 0,
+        ...subnet,
+        Groups: [...request.groupIds],
+        ...(request.publicAddress === undefined ? {} : { AssociatePublicIpAddress: request.publicAddress }),
+        ...(request.ipv6 === true ? { Ipv6AddressCount: 1 } : {}),
+      },
+    ],
+  };
+}
+
+function mappingOf(volume: RootVolume): BlockDeviceMapping {
+  return {
+    DeviceName: volume.deviceName,
+    Ebs: {
+      VolumeType: volume.type,
+      DeleteOnTermination: true,
+      ...(volume.sizeGiB === undefined ? {} : { VolumeSize: volume.sizeGiB }),
+      ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
+      ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
+      ...(volume.encrypted === undefined ? {} : { Encrypted: volume.encrypted }),
+      ...(volume.kmsKeyId === undefined ? {} : { KmsKeyId: volume.kmsKeyId }),
+    },
+  };
+}
+
+function profileOf(nameOrArn: string): { Arn: string } | { Name: string } {
+  return nameOrArn.startsWith("arn:") ? { Arn: nameOrArn } : { Name: nameOrArn };
 }
 
 /** Instances that match all filters, of any state that EC2 still shows. */
@@ -146,6 +222,18 @@ export function endedEarly(instance: Instance): BakeError {
   return new BakeError("failed", `instance ${instance.id} is ${instance.state}${reason}`);
 }
 
+/** Gives an instance other security groups; of all its groups these are left. */
+export async function setGroups(
+  cloud: Cloud,
+  id: string,
+  groupIds: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  await cloud.ask("ModifyInstanceAttribute", signal, (o) =>
+    cloud.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, Groups: [...groupIds] }), o),
+  );
+}
+
 export async function stopInstance(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
   await cloud.ask("StopInstances", signal, (o) =>
     cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }), o),
@@ -203,11 +291,18 @@ function readInstance(raw: Ec2Instance): Instance {
       group.GroupId === undefined ? [] : [group.GroupId],
     ),
     tags,
+    subnetId: raw.SubnetId,
+    publicDns: address(raw.PublicDnsName),
+    ipv6Address: raw.Ipv6Address,
+    spot: raw.InstanceLifecycle === "spot",
   };
 }
 
-/** The SDK lists the types that it knows, but EC2 has new ones before the SDK does. */
-function instanceType(name: string): _InstanceType {
+/**
+ * The name of an instance type. The SDK lists the types that it knows, but EC2 has new ones before the SDK does.
+ * @throws BakeError `usage` for what cannot be one.
+ */
+export function instanceType(name: string): _InstanceType {
   if (isInstanceType(name)) return name;
   throw new BakeError("usage", `"${name}" is no instance type`, {
     hint: "a type looks like t3.small or c7g.2xlarge",

@@ -12,6 +12,8 @@ export const tagKeys = {
   version: "bake-ami:version",
   login: "bake-ami:login",
   with: "bake-ami:with",
+  digest: "bake-ami:digest",
+  kept: "bake-ami:kept",
   sshPort: "bake-ami:ssh-port",
 } as const;
 

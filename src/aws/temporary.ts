@@ -45,9 +45,9 @@ export async function temporaryKeyPair(
 /** Makes a security group in the default VPC that opens these ports and lives as long as the scope. */
 export async function temporaryGroup(
   c: Creation,
-  request: { name: string; description: string; tags: Tags; ports: readonly OpenPort[] },
+  request: { name: string; description: string; tags: Tags; vpcId?: string; ports: readonly OpenPort[] },
 ): Promise<Created> {
-  const vpcId = await defaultVpc(c.cloud, c.signal);
+  const vpcId = request.vpcId ?? (await defaultVpc(c.cloud, c.signal));
   const id = await createSecurityGroup(c.cloud, { ...request, vpcId }, c.signal);
   const created = registered(c, "security group", id, (signal) =>
     deleteSecurityGroup(c.cloud, id, groupDeadlineSeconds, signal),

@@ -2,6 +2,7 @@ import type { Image } from "../../src/aws/images.ts";
 import type { Instance, InstanceState } from "../../src/aws/instances.ts";
 import { runTags, type Role, type TaggedResource } from "../../src/aws/tags.ts";
 import type { Inventory } from "../../src/cleanup/inventory.ts";
+import { anImage, anInstance } from "../support/resources.ts";
 
 interface Tagging {
   readonly role: Role;
@@ -20,33 +21,22 @@ export function instance(
   id: string,
   options: Tagging & { readonly state?: InstanceState; readonly groupIds?: readonly string[] },
 ): Instance {
-  return {
+  return anInstance(id, {
     ...tagged(id, options),
     state: options.state ?? "running",
-    stateReason: undefined,
-    type: "t3.small",
-    imageId: "ami-1",
-    publicAddress: undefined,
-    privateAddress: undefined,
-    sshPort: 22,
-    launchedAt: undefined,
     groupIds: options.groupIds ?? [],
-  };
+  });
 }
 
 export function image(
   id: string,
   options: Omit<Tagging, "role"> & { readonly state?: string; readonly snapshotIds: readonly string[] },
 ): Image {
-  return {
+  return anImage(id, {
     ...tagged(id, { ...options, role: "image" }),
-    name: id,
     state: options.state ?? "available",
-    stateReason: undefined,
-    architecture: "x86_64",
-    createdAt: new Date(0),
     snapshotIds: options.snapshotIds,
-  };
+  });
 }
 
 export function inventoryOf(parts: Partial<Inventory>): Inventory {

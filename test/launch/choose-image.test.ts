@@ -2,19 +2,14 @@ import { expect, test } from "vitest";
 import { newestFirst, type Image } from "../../src/aws/images.ts";
 import { imageTags, tagKeys } from "../../src/aws/tags.ts";
 import { chooseImage } from "../../src/launch/choose-image.ts";
+import { anImage } from "../support/resources.ts";
 
 function image(id: string, day: number, services: readonly string[], change: Partial<Image> = {}): Image {
-  return {
-    id,
-    name: id,
-    state: "available",
-    stateReason: undefined,
-    architecture: "x86_64",
+  return anImage(id, {
     createdAt: new Date(Date.UTC(2026, 0, day)),
-    snapshotIds: [],
     tags: imageTags(services, new Map(services.map((name) => [name, "d"]))),
     ...change,
-  };
+  });
 }
 
 const choose = (images: Image[], wanted: string[], extra: string[] = []): unknown => {
