@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   plan: ["base", "report", "catalog"],
   bundle: ["base", "report", "catalog", "plan"],
   machine: ["base", "report", "catalog", "plan", "bundle"],
-  bake: ["base", "report", "aws", "catalog", "plan", "bundle", "machine"],
+  bake: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "cleanup"],
   launch: ["base", "report", "aws", "catalog", "plan", "bundle", "machine"],
   cleanup: ["base", "report", "aws"],
   local: ["base"],

@@ -1,156 +1,200 @@
-import type { Cloud } from "../aws/cloud.ts";
-import {
-  createImage,
-  deleteImage,
-  describeImages,
-  removeTag,
-  waitForImage,
-  type Image,
-} from "../aws/images.ts";
-import { stopInstance, waitForState } from "../aws/instances.ts";
-import { imageTags, runTags, tagKeys } from "../aws/tags.ts";
-import { registered, warnOfLeftover, type Creation } from "../aws/temporary.ts";
+import { isUncertain } from "../aws/cloud-error.ts";
+import { waitForImage, type Image } from "../aws/images.ts";
+import { tagKeys } from "../aws/tags.ts";
+import { warnOfLeftover } from "../aws/temporary.ts";
+import { messageOf } from "../base/errors.ts";
 import { Scope } from "../base/scope.ts";
-import { throwIfAborted } from "../base/wait.ts";
-import type { Bundle } from "../bundle/bundle.ts";
-import { phaseStage } from "../machine/phase-stage.ts";
-import type { Plan } from "../plan/plan.ts";
-import type { Listener } from "../report/events.ts";
+import { withDeadline } from "../base/wait.ts";
+import { sweepExpired, sweepRun } from "../cleanup/sweep.ts";
 import { inStage } from "../report/stage.ts";
 import { startBuilder, type Builder } from "./builder.ts";
-import { sealMachine } from "./seal.ts";
-import { findSource, type SourceQuery } from "./source.ts";
+import type { BuilderCreation } from "./connect.ts";
+import { markKept, staysAfter, withWayOn } from "./failure.ts";
+import { finishImage, imageDeadlineSeconds } from "./image.ts";
+import { awaitOther, findUnfinished } from "./join.ts";
+import type { BakeOptions, BakeResult } from "./options.ts";
+import { findPlace } from "./place.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+import { findResumable, resumeBuilder, type Resumable } from "./resume.ts";
+import { stopBuilder, turnIntoImage } from "./turn-into-image.ts";
 
-export interface BakeOptions {
-  readonly cloud: Cloud;
-  readonly plan: Plan;
-  /** Of the whole catalog, so that a machine can initialise services that its image lacks. */
-  readonly bundle: Bundle;
-  readonly run: string;
-  readonly owner: string;
-  readonly source: SourceQuery;
-  readonly instanceType: string;
-  /** Who may reach the builder's SSH port. */
-  readonly allowCidr: string;
-  readonly sshProxyCommand: string | undefined;
-  /** After this many seconds anybody's cleanup may take what the bake left. */
-  readonly maxBakeSeconds: number;
-  /** Of this program, for the image's tags. */
-  readonly version: string;
-  readonly listener: Listener;
-  readonly signal: AbortSignal;
-}
+export type { BakeOptions, BakeResult, FailureChoice, PauseWait } from "./options.ts";
 
-export interface BakeResult {
-  readonly imageId: string;
-  readonly imageName: string;
-  readonly snapshotIds: readonly string[];
-  readonly run: string;
-  readonly services: readonly string[];
-  readonly planDigest: string;
-  readonly sourceImageId: string;
-}
-
-/** Deadlines of the waits for AWS, in seconds. */
-const stopDeadlineSeconds = 600;
-const imageDeadlineSeconds = 24 * 3600;
+/** How long undoing may take, in seconds: a builder's termination takes a minute or so, and its group waits for it. */
 const undoDeadlineSeconds = 600;
 
 /**
- * Bakes an image: builder, init, seal, image. Everything else that was created is gone when this returns or throws.
+ * Bakes an image: builder, init, seal, image. Everything else that was created is gone when this returns or throws,
+ * but for a builder that is to be kept.
  * @throws BakeError `phase-failed` when a service failed; others as the rooms below throw them.
  */
 export async function bake(options: BakeOptions): Promise<BakeResult> {
-  const { cloud, plan, listener, signal } = options;
-  const expires = new Date(Date.now() + options.maxBakeSeconds * 1000);
-  // Both are checked before anything is started.
-  const contentTags = imageTags(
-    plan.requested,
-    new Map(plan.services.map((s) => [s.service.name, s.digest])),
-  );
-  const source = await findSource(cloud, options.source, signal);
+  const { cloud, owner, listener, signal } = options;
+  const prepared = await prepare(options);
+  await sweepExpired({ cloud, owner, listener, signal });
+  if (options.resume) {
+    const services = options.plan.requested;
+    const { records } = options;
+    return await bakeOn(options, prepared, await findResumable(cloud, { owner, services, records }, signal));
+  }
+  if (!options.join) return await bakeOn(options, prepared, undefined);
+  return await joinOrBake(options, prepared);
+}
 
-  await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
-  const creation: Creation = { cloud, scope, listener, signal };
-  const builder = await startBuilder(creation, {
-    run: options.run,
-    owner: options.owner,
-    expires,
-    source,
-    instanceType: options.instanceType,
-    allowCidr: options.allowCidr,
-    sshProxyCommand: options.sshProxyCommand,
-  });
-  await initialise(builder, options);
-  await inStage(listener, "seal", () => sealMachine(builder.machine, signal));
-  await builder.machine[Symbol.asyncDispose]();
-  await inStage(listener, "stop", async () => {
-    await stopInstance(cloud, builder.instanceId, signal);
-    await waitForState(cloud, builder.instanceId, "stopped", stopDeadlineSeconds, signal);
-  });
-  const name = imageName(plan.requested, options.run);
-  const tags = new Map([
-    ...runTags({ run: options.run, owner: options.owner, role: "image", expires }),
-    ...contentTags,
-    ["Name", name],
-    [tagKeys.base, source.image.id],
-    [tagKeys.version, options.version],
-    [tagKeys.login, source.login],
-  ]);
-  const image = await inStage(listener, "image", () =>
-    makeImage(creation, builder.instanceId, name, describe(options, source.image), tags),
+/** Goes on with what an earlier command of the same content has begun, if there is such a thing. */
+async function joinOrBake(options: BakeOptions, prepared: Prepared): Promise<BakeResult> {
+  const { cloud, owner, listener, signal, records } = options;
+  const unfinished = await findUnfinished(cloud, { owner, digest: prepared.digest }, signal);
+  if (unfinished?.kind === "image") return await joinImage(options, prepared, unfinished.image);
+  if (unfinished?.kind === "builder") {
+    const instance = unfinished.builder;
+    const run = instance.tags.get(tagKeys.run) ?? "";
+    const keys = await records.load(run);
+    if (keys !== undefined && !(await records.isLive(run))) {
+      return await bakeOn(options, prepared, { instance, keys });
+    }
+    const image = await awaitOther(cloud, instance, listener, signal);
+    if (image !== undefined) return await joinImage(options, prepared, image);
+    listener({ type: "note", at: Date.now(), message: `run ${run} ended without an image; baking one` });
+  }
+  return await bakeOn(options, prepared, undefined);
+}
+
+async function joinImage(options: BakeOptions, prepared: Prepared, pending: Image): Promise<BakeResult> {
+  const { cloud, listener, signal } = options;
+  const joined = pending.tags.get(tagKeys.run) ?? "";
+  const image = await inStage(
+    listener,
+    "image",
+    () => waitForImage(cloud, pending.id, imageDeadlineSeconds, signal),
+    `${pending.id} of run ${joined}`,
   );
+  await finishImage({ cloud, listener, signal }, image);
+  return { ...resultOf(options, prepared, image), joined };
+}
+
+/** On a builder that is there, or on a new one. */
+async function bakeOn(
+  options: BakeOptions,
+  prepared: Prepared,
+  resumable: Resumable | undefined,
+): Promise<BakeResult> {
+  const { cloud, owner, run, listener } = options;
+  try {
+    return resultOf(options, prepared, await bakeInScope(options, prepared, resumable));
+  } catch (error) {
+    if (isUncertain(error)) {
+      // Whether the last call made something is not known: what it may have made carries the run's tag.
+      const signal = AbortSignal.timeout(undoDeadlineSeconds * 1000);
+      await sweepRun({ cloud, run, owner, listener, signal, why: "uncertain" }).catch((failure: unknown) => {
+        warnOfLeftover(listener)({ what: `what run ${run} left`, message: messageOf(failure) });
+      });
+    }
+    throw error;
+  }
+}
+
+async function bakeInScope(
+  options: BakeOptions,
+  prepared: Prepared,
+  resumable: Resumable | undefined,
+): Promise<Image> {
+  const { cloud, listener, signal } = options;
+  const expires = new Date(cloud.clock.now() + options.maxBakeSeconds * 1000);
+  await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
+  // Connections go whether the builder stays or not.
+  await using connections = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
+  const creation: BuilderCreation = { cloud, scope, connections, listener, signal };
+  let instanceId = resumable?.instance.id;
+  const onStarted = (id: string): void => {
+    instanceId = id;
+  };
+  try {
+    const builder = await withDeadline(
+      "the builder's work to end",
+      options.maxBakeSeconds,
+      signal,
+      async (inner) => {
+        const limited = { ...creation, signal: inner };
+        const opened = await openBuilder(limited, options, prepared, { resumable, expires, onStarted });
+        await workOn(limited, opened, options);
+        return opened;
+      },
+      "--max-bake-time sets how long a bake may take",
+    );
+    return await turnIntoImage(creation, builder, options, prepared);
+  } catch (error) {
+    if (instanceId === undefined || !(await staysAfter(error, options.onError, instanceId))) throw error;
+    scope.keepAll();
+    await markKept(options, instanceId);
+    throw withWayOn(error, options, instanceId, expires);
+  }
+}
+
+async function openBuilder(
+  creation: BuilderCreation,
+  options: BakeOptions,
+  prepared: Prepared,
+  how: { resumable: Resumable | undefined; expires: Date; onStarted: (id: string) => void },
+): Promise<Builder> {
+  const { owner, reach, records } = options;
+  const { source, digest } = prepared;
+  const services = options.plan.requested;
+  if (how.resumable !== undefined) {
+    const { login } = source;
+    return await resumeBuilder(creation, how.resumable, { owner, services, digest, login, reach, records });
+  }
+  const { cloud, signal } = creation;
+  const [place, allowCidrs] = await Promise.all([
+    findPlace(cloud, { ...options.place, sshInterface: reach.sshInterface }, signal),
+    options.allowCidrs(signal),
+  ]);
+  return await startBuilder(creation, {
+    run: options.run,
+    owner,
+    expires: how.expires,
+    digest,
+    services,
+    source,
+    types: prepared.types,
+    place,
+    spot: options.spot,
+    rootVolume: options.rootVolume,
+    instanceProfile: options.instanceProfile,
+    extraTags: options.extraTags,
+    allowCidrs,
+    reach,
+    records,
+    onStarted: how.onStarted,
+  });
+}
+
+/** Everything that happens on the builder: init, seal, stop. A stopped builder has it behind it. */
+async function workOn(creation: BuilderCreation, builder: Builder, options: BakeOptions): Promise<void> {
+  const { machine, instanceId } = builder;
+  const { listener, signal } = creation;
+  if (machine === undefined) return;
+  const { requested } = options.plan;
+  const { pauseAfter } = options;
+  if (pauseAfter === undefined) await machine.init(options.run, requested, options.bundle, signal);
+  else {
+    await machine.init(`${options.run}-first`, [pauseAfter.service], options.bundle, signal);
+    await pauseAfter.wait(instanceId, signal);
+    await machine.init(options.run, requested, undefined, signal);
+  }
+  await inStage(listener, "seal", () => machine.seal(signal));
+  await machine[Symbol.asyncDispose]();
+  await stopBuilder(creation, builder);
+}
+
+function resultOf(options: BakeOptions, prepared: Prepared, image: Image): BakeResult {
   return {
     imageId: image.id,
-    imageName: name,
+    imageName: image.name,
     snapshotIds: image.snapshotIds,
     run: options.run,
-    services: plan.requested,
-    planDigest: plan.digest,
-    sourceImageId: source.image.id,
-  };
-}
-
-async function initialise(builder: Builder, options: BakeOptions): Promise<void> {
-  const request = {
-    phase: "init",
-    run: options.run,
     services: options.plan.requested,
-    builder: true,
-    metadata: "http://169.254.169.254",
-  } as const;
-  await phaseStage(builder.machine, request, options.bundle, options.listener, options.signal);
-}
-
-/** Makes the image and hands it over once it can be launched; until then its undo is registered. */
-async function makeImage(
-  creation: Creation,
-  instanceId: string,
-  name: string,
-  description: string,
-  tags: ReadonlyMap<string, string>,
-): Promise<Image> {
-  const { cloud, signal } = creation;
-  const id = await createImage(cloud, { instanceId, name, description, tags }, signal);
-  const { keep } = registered(creation, "image", id, async (undoSignal) => {
-    const [image] = await describeImages(cloud, [], [{ Name: "image-id", Values: [id] }], undoSignal);
-    if (image !== undefined) await deleteImage(cloud, image, undoSignal);
-  });
-  const image = await waitForImage(cloud, id, imageDeadlineSeconds, signal);
-  throwIfAborted(signal);
-  // Without this tag nothing takes the image for a leftover any more: it belongs to its owner from here on.
-  await removeTag(cloud, [image.id, ...image.snapshotIds], tagKeys.expires, signal);
-  keep();
-  return image;
-}
-
-/** EC2 allows 3 to 128 characters of letters, digits and a few signs. */
-export function imageName(requested: readonly string[], run: string): string {
-  const most = 128 - "bake-ami--".length - run.length;
-  return `bake-ami-${requested.join("-").slice(0, most)}-${run}`;
-}
-
-function describe(options: BakeOptions, source: Image): string {
-  const names = options.plan.services.map((planned) => planned.service.name).join(" ");
-  return `${names}; on ${source.name}; plan ${options.plan.digest.slice(0, 16)}`;
+    planDigest: options.plan.digest,
+    sourceImageId: prepared.source.image.id,
+  };
 }

@@ -14,6 +14,8 @@ export interface CheckResult {
   readonly fix?: string;
 }
 
+const usualWay = { sshInterface: "public-ip", proxied: false } as const;
+
 type Check = readonly [name: string, look: () => Promise<string>];
 
 /** Looks at everything that the chosen cloud needs; one failing look does not stop the others. */
@@ -23,7 +25,11 @@ export async function runChecks(options: GlobalOptions, context: Context): Promi
   const { signal } = context;
   const image: Check = [
     "source image",
-    async () => (await findSource(cloud, endpoint.source, signal)).image.name,
+    async () => {
+      const query = endpoint.newestSource(false);
+      const wish = { login: undefined, architecture: undefined, allowDeprecated: true };
+      return (await findSource(cloud, { query, ...wish }, signal)).image.name;
+    },
   ];
   const common: Check[] = [
     ["Node", () => Promise.resolve(process.version)],
@@ -37,7 +43,7 @@ export async function runChecks(options: GlobalOptions, context: Context): Promi
     ["Region", () => cloud.region()],
     ["caller", () => cloud.callerArn(signal)],
     ["default VPC", () => defaultVpc(cloud, signal)],
-    ["own address", () => endpoint.callerCidr(signal)],
+    ["own address", async () => (await endpoint.callerCidrs(usualWay, signal)).join(", ")],
     image,
   ];
   const checks = [...common, ...(options.local ? [...(await localChecks(context)), image] : aws)];

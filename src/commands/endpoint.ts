@@ -1,18 +1,31 @@
-import type { SourceQuery } from "../bake/source.ts";
+import { networkInterfaces } from "node:os";
+import type { SshInterface } from "../bake/place.ts";
+import type { Architecture, SourceQuery } from "../bake/source.ts";
 import { Cloud } from "../aws/cloud.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { localCloudDirectory } from "./data-directory.ts";
 
+/** How this computer's connections will reach a machine. */
+export interface Way {
+  readonly sshInterface: SshInterface;
+  /** Through a proxy command, so that they come from somewhere else. */
+  readonly proxied: boolean;
+}
+
 /** The cloud that was chosen, and what is sensible there when nothing is said. */
 export interface Endpoint {
   readonly cloud: Cloud;
-  readonly source: SourceQuery;
-  readonly instanceType: string;
+  readonly newestSource: (minimal: boolean) => SourceQuery;
+  readonly defaultTypes: Readonly<Record<Architecture, string>>;
+  /** By which of their addresses machines can be reached at all. */
+  readonly sshInterfaces: readonly SshInterface[];
   /** The addresses that this computer's connections come from. */
-  readonly callerCidr: (signal: AbortSignal) => Promise<string>;
+  readonly callerCidrs: (way: Way, signal: AbortSignal) => Promise<readonly string[]>;
   readonly ownerOf: (signal: AbortSignal) => Promise<string>;
 }
+
+const defaultTypes = { x86_64: "t3.small", arm64: "t4g.small" } as const;
 
 /** The only place that knows whether the cloud is AWS or this computer. */
 export async function openEndpoint(options: GlobalOptions, context: Context): Promise<Endpoint> {
@@ -33,16 +46,19 @@ async function openLocal(options: GlobalOptions, context: Context): Promise<Endp
   });
   return {
     cloud,
-    source: {
+    newestSource: (minimal) => ({
       kind: "newest",
       owner: "amazon",
-      name: "debian-12*",
+      name: minimal ? "al2023-ami-minimal-2023.*" : "debian-12*",
       architecture: undefined,
-      login: "admin",
-      hint: "make the base image first: `bake-ami local setup`",
-    },
-    instanceType: "t3.small",
-    callerCidr: () => Promise.resolve("127.0.0.0/8"),
+      login: minimal ? "ec2-user" : "admin",
+      hint: minimal
+        ? "the local cloud has no minimal Amazon Linux 2023; leave --minimal out"
+        : "make the base image first: `bake-ami local setup`",
+    }),
+    defaultTypes,
+    sshInterfaces: ["public-ip"],
+    callerCidrs: () => Promise.resolve(["127.0.0.0/8"]),
     ownerOf: ownerOf(options, cloud),
   };
 }
@@ -51,24 +67,49 @@ function openAws(options: GlobalOptions): Endpoint {
   const cloud = new Cloud({ region: options.region, profile: options.profile });
   return {
     cloud,
-    source: {
+    newestSource: (minimal) => ({
       kind: "newest",
       owner: "amazon",
-      name: "al2023-ami-2023.*-kernel-*-x86_64",
+      name: `al2023-ami-${minimal ? "minimal-" : ""}2023.*-kernel-*-{arch}`,
       architecture: "x86_64",
       login: "ec2-user",
       hint: "this Region has no Amazon Linux 2023; give an image with --source-ami",
-    },
-    instanceType: "t3.small",
-    callerCidr,
+    }),
+    defaultTypes,
+    sshInterfaces: ["public-ip", "private-ip", "ipv6", "public-dns"],
+    callerCidrs,
     ownerOf: ownerOf(options, cloud),
   };
+}
+
+/**
+ * By a proxy the connections come from somewhere that only the user knows, and with Session Manager from the machine
+ * itself: then nobody is let in who was not named.
+ */
+async function callerCidrs(way: Way, signal: AbortSignal): Promise<readonly string[]> {
+  if (way.proxied) return [];
+  if (way.sshInterface === "private-ip") return ownAddresses("IPv4", "/32");
+  if (way.sshInterface === "ipv6") return ownAddresses("IPv6", "/128");
+  return [await publicCidr(signal)];
+}
+
+/** This computer's own addresses, as another one in the same network sees them. */
+function ownAddresses(family: "IPv4" | "IPv6", suffix: string): string[] {
+  const found = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    // fe80::/10 never leaves its link.
+    .filter((each) => each.family === family && !each.internal && !each.address.startsWith("fe80:"))
+    .map((each) => `${each.address}${suffix}`);
+  if (found.length > 0) return found;
+  throw new BakeError("usage", `this computer has no ${family} address that another one could see`, {
+    hint: "say who may connect with --allow-cidr",
+  });
 }
 
 /** AWS's own service that tells a caller its public address. */
 const addressService = "https://checkip.amazonaws.com/";
 
-async function callerCidr(signal: AbortSignal): Promise<string> {
+async function publicCidr(signal: AbortSignal): Promise<string> {
   let text: string;
   try {
     const reply = await fetch(addressService, {
@@ -76,13 +117,13 @@ async function callerCidr(signal: AbortSignal): Promise<string> {
     });
     text = (await reply.text()).trim();
   } catch (error) {
-    throw new BakeError("failed", `cannot find out this computer's public address: ${messageOf(error)}`, {
+    throw new BakeError("usage", `cannot find out this computer's public address: ${messageOf(error)}`, {
       hint: "say who may connect with --allow-cidr, for example --allow-cidr 203.0.113.7/32",
     });
   }
   if (/^\d+\.\d+\.\d+\.\d+$/.test(text)) return `${text}/32`;
   if (/^[0-9a-f:]+$/i.test(text) && text.includes(":")) return `${text}/128`;
-  throw new BakeError("failed", `${addressService} answered something that is no address`, {
+  throw new BakeError("usage", `${addressService} answered something that is no address`, {
     hint: "say who may connect with --allow-cidr",
   });
 }

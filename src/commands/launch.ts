@@ -73,15 +73,18 @@ export const launchVerb: Verb = (parser, context) =>
           });
         }
         const key = await loginKey(context.environment, argv.identity);
-        const cidr = argv.allowCidr ?? (await endpoint.callerCidr(signal));
+        const way = { sshInterface: "public-ip", proxied: false } as const;
+        const cidrs =
+          argv.allowCidr === undefined ? await endpoint.callerCidrs(way, signal) : [argv.allowCidr];
         const launched = await launch({
           cloud: endpoint.cloud,
           choice,
           run,
           owner,
-          instanceType: argv.type ?? endpoint.instanceType,
+          instanceType:
+            argv.type ?? endpoint.defaultTypes[choice.image.architecture === "arm64" ? "arm64" : "x86_64"],
           count: argv.count,
-          ports: ports.map((port) => ({ port, cidr })),
+          ports: ports.flatMap((port) => cidrs.map((cidr) => ({ port, cidr }))),
           loginKey: key.publicKey,
           waitSeconds: argv.wait ? timeoutSeconds : undefined,
           listener,

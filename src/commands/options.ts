@@ -1,16 +1,4 @@
 import { BakeError } from "../base/errors.ts";
-import type { SourceQuery } from "../bake/source.ts";
-import type { Endpoint } from "./endpoint.ts";
-
-/** The image to start from: the one that was given, or the endpoint's newest. */
-export function sourceOf(
-  endpoint: Endpoint,
-  sourceAmi: string | undefined,
-  login: string | undefined,
-): SourceQuery {
-  if (sourceAmi !== undefined) return { kind: "id", id: sourceAmi, login };
-  return login === undefined ? endpoint.source : { ...endpoint.source, login };
-}
 
 const secondsPer: ReadonlyMap<string, number> = new Map([
   ["", 1],

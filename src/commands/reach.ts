@@ -5,18 +5,19 @@ import { consoleOutput, type Instance } from "../aws/instances.ts";
 import { poll } from "../aws/poll.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { BakeError } from "../base/errors.ts";
+import type { Secret } from "../base/ids.ts";
 import { ownMachines, pickMachine } from "../launch/machines.ts";
 import { readHostKeys } from "../launch/outcome.ts";
 import type { SshTarget } from "../machine/target.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { openEndpoint } from "./endpoint.ts";
-import { loginKey, type LoginKey } from "./login-key.ts";
+import { loginKey } from "./login-key.ts";
+import { openRunRecords } from "./run-records.ts";
 
 export interface Reachable {
   readonly cloud: Cloud;
   readonly instance: Instance;
-  readonly key: LoginKey;
   readonly target: SshTarget;
 }
 
@@ -29,8 +30,7 @@ export interface ReachOptions extends GlobalOptions {
 const consoleDeadlineSeconds = 300;
 
 /**
- * Finds a machine and what is needed to log in to it: its address, its host keys as its own console shows them, and
- * the login key.
+ * Finds a machine and what is needed to log in to it: its address, its host keys, and a login key.
  * @throws BakeError `not-found`, `usage`, or `timeout` when the console shows no host keys.
  */
 export async function reachMachine(
@@ -45,22 +45,39 @@ export async function reachMachine(
   if (instance.state !== "running" || host === undefined) {
     throw new BakeError("failed", `${instance.id} is ${instance.state}, so there is nothing to log in to`);
   }
-  const key = await loginKey(context.environment, options.identity);
-  const hostKeys = await knownHostKeys(cloud, instance.id, context, signal);
+  const { privateKey, hostKeys } = await keysOf(instance, options, context, { cloud, signal });
   return {
     cloud,
     instance,
-    key,
     target: {
       host,
       port: instance.sshPort,
       user: instance.tags.get(tagKeys.login) ?? "ec2-user",
-      privateKey: key.privateKey,
+      privateKey,
       hostKeys,
       proxyCommand: options.sshProxyCommand,
       instanceId: instance.id,
     },
   };
+}
+
+/** A builder's keys are on the computer that started it; a machine lets in the user's key, and shows its own host keys. */
+async function keysOf(
+  instance: Instance,
+  options: ReachOptions,
+  context: Context,
+  { cloud, signal }: { readonly cloud: Cloud; readonly signal: AbortSignal },
+): Promise<{ readonly privateKey: Secret; readonly hostKeys: readonly string[] }> {
+  if (instance.tags.get(tagKeys.role) !== "builder") {
+    const key = await loginKey(context.environment, options.identity);
+    return { privateKey: key.privateKey, hostKeys: await knownHostKeys(cloud, instance.id, context, signal) };
+  }
+  const run = instance.tags.get(tagKeys.run) ?? "";
+  const record = await openRunRecords(context.environment, () => undefined).load(run);
+  if (record !== undefined) return { privateKey: record.loginKey, hostKeys: [record.hostKey] };
+  throw new BakeError("usage", `${instance.id} is a builder, and its keys are not on this computer`, {
+    hint: "its bake was started elsewhere; `bake-ami cleanup` ends it",
+  });
 }
 
 /** The host keys from the machine's console; remembered, because a console keeps its newest output alone. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { randomId, runStartedAt, Secret } from "../base/ids.ts";
 import { isAlive, ownIdentity } from "../base/process-identity.ts";

@@ -25,10 +25,12 @@ export const sshVerb: Verb = (parser, context) =>
         import("../machine/target.ts"),
         import("node:fs/promises"),
       ]);
-      const { target, key } = await reachMachine(argv, context, argv.machine, context.signal);
+      const { target } = await reachMachine(argv, context, argv.machine, context.signal);
       const directory = await fs.mkdtemp(join(tmpdir(), "bake-ami-ssh-"));
       try {
         const knownHosts = join(directory, "known_hosts");
+        const identity = join(directory, "identity");
+        await fs.writeFile(identity, target.privateKey?.reveal() ?? "", { mode: 0o600 });
         const alias = target.instanceId ?? target.host;
         await fs.writeFile(knownHosts, target.hostKeys.map((line) => `${alias} ${line}\n`).join(""));
         const proxy = target.proxyCommand;
@@ -37,7 +39,7 @@ export const sshVerb: Verb = (parser, context) =>
           [
             "ssh",
             ...["-o", `UserKnownHostsFile=${knownHosts}`, "-o", "StrictHostKeyChecking=yes"],
-            ...["-o", `HostKeyAlias=${alias}`, "-o", "IdentitiesOnly=yes", "-i", key.file],
+            ...["-o", `HostKeyAlias=${alias}`, "-o", "IdentitiesOnly=yes", "-i", identity],
             ...(proxy === undefined
               ? []
               : ["-o", `ProxyCommand=${expandProxyCommand(proxy, target).replaceAll("%", "%%")}`]),

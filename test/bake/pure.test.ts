@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { imageName } from "../../src/bake/bake.ts";
+import { imageName } from "../../src/bake/image.ts";
 import { builderUserData } from "../../src/bake/user-data.ts";
 import { newKeyPair, publicKeyBody, publicKeyOf } from "../../src/machine/keys.ts";
 import { Secret } from "../../src/base/ids.ts";

@@ -3,18 +3,12 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import {
-  DescribeImagesCommand,
-  DescribeInstancesCommand,
-  DescribeKeyPairsCommand,
-  DescribeSecurityGroupsCommand,
-  DescribeSnapshotsCommand,
-  EC2Client,
-} from "@aws-sdk/client-ec2";
+import { EC2Client } from "@aws-sdk/client-ec2";
 import { openLocalCloud, requestHandler } from "../../src/local/index.ts";
 import { diskFile } from "../../src/local/qemu/disk-files.ts";
 import { Store } from "../../src/local/state/store.ts";
 import { bakeAmi } from "./cli.ts";
+import { leftIn } from "./left.ts";
 
 /** Why this computer cannot run virtual machines, or undefined when it can. */
 export const noLocalMachines: string | undefined = whyNot();
@@ -55,7 +49,7 @@ export async function openTestCloud(): Promise<TestCloud> {
   return {
     directory,
     env,
-    leftovers: () => listEverything(ec2),
+    leftovers: () => leftIn({ ec2 }),
     diskOf: (imageId) => diskOf(directory, imageId),
     [Symbol.asyncDispose]: async () => {
       await bakeAmi(["local", "reset", "--base-images", "--quiet"], { env });
@@ -101,31 +95,4 @@ async function diskOf(directory: string, imageId: string): Promise<string> {
   const snapshot = state.snapshots.find(({ id }) => id === image?.snapshotId);
   if (snapshot === undefined) throw new Error(`no image ${imageId}`);
   return diskFile(directory, snapshot.disk);
-}
-
-async function listEverything(ec2: EC2Client): Promise<string[]> {
-  const [instances, images, snapshots, keys, groups] = await Promise.all([
-    ec2.send(new DescribeInstancesCommand({})),
-    ec2.send(new DescribeImagesCommand({ Owners: ["self"] })),
-    ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] })),
-    ec2.send(new DescribeKeyPairsCommand({})),
-    ec2.send(new DescribeSecurityGroupsCommand({})),
-  ]);
-  const ofImages = new Set(
-    (images.Images ?? []).flatMap((image) =>
-      (image.BlockDeviceMappings ?? []).map((mapping) => mapping.Ebs?.SnapshotId),
-    ),
-  );
-  return [
-    ...(instances.Reservations ?? [])
-      .flatMap((reservation) => reservation.Instances ?? [])
-      .filter((instance) => instance.State?.Name !== "terminated")
-      .map((instance) => instance.InstanceId),
-    ...(images.Images ?? []).map((image) => image.ImageId),
-    ...(snapshots.Snapshots ?? []).map((snapshot) => snapshot.SnapshotId).filter((id) => !ofImages.has(id)),
-    ...(keys.KeyPairs ?? []).map((key) => key.KeyPairId),
-    ...(groups.SecurityGroups ?? [])
-      .filter((group) => group.GroupName !== "default")
-      .map((group) => group.GroupId),
-  ].flatMap((id) => id ?? []);
 }

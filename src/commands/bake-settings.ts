@@ -1,0 +1,158 @@
+import type { RootVolume } from "../aws/instances.ts";
+import { BakeError } from "../base/errors.ts";
+import type { SourceQuery } from "../bake/source.ts";
+import { checkExtraTags } from "../bake/extra-tags.ts";
+import { readDuration } from "./options.ts";
+
+/** The options of a bake as the parser gives them. */
+export interface BakeArguments {
+  readonly sourceAmi: string | undefined;
+  readonly sourceName: string | undefined;
+  readonly sourceOwner: string | undefined;
+  readonly minimal: boolean;
+  readonly allowDeprecated: boolean;
+  readonly login: string | undefined;
+  readonly type: readonly string[];
+  readonly spot: boolean;
+  readonly vpc: string | undefined;
+  readonly subnet: readonly string[];
+  readonly allowCidr: readonly string[];
+  readonly sshInterface: "public-ip" | "private-ip" | "ipv6" | "public-dns";
+  readonly sshProxyCommand: string | undefined;
+  readonly volumeSize: number | undefined;
+  readonly volumeIops: number | undefined;
+  readonly volumeThroughput: number | undefined;
+  readonly encrypt: boolean;
+  readonly kmsKey: string | undefined;
+  readonly instanceProfile: string | undefined;
+  readonly tag: readonly string[];
+  readonly maxBakeTime: string;
+  readonly onError: "cleanup" | "keep" | "ask";
+  readonly resume: boolean;
+  readonly pauseAfter: string | undefined;
+  readonly join: boolean;
+}
+
+/** What the options mean, as far as it can be said before any cloud is asked. */
+export interface BakeSettings {
+  /** Undefined for the cloud's default. */
+  readonly source: SourceQuery | undefined;
+  readonly types: readonly string[];
+  readonly subnets: readonly string[];
+  readonly allowCidrs: readonly string[];
+  readonly rootVolume: Omit<RootVolume, "deviceName"> | undefined;
+  readonly extraTags: ReadonlyMap<string, string>;
+  readonly maxBakeSeconds: number;
+}
+
+/**
+ * Reads the options of a bake.
+ * @throws BakeError `usage` for what is malformed or does not go together.
+ */
+export function readBakeSettings(argv: BakeArguments): BakeSettings {
+  return {
+    source: readSource(argv),
+    types: commaList(argv.type),
+    subnets: commaList(argv.subnet),
+    allowCidrs: commaList(argv.allowCidr).map(checkCidr),
+    rootVolume: readRootVolume(argv),
+    extraTags: readTags(argv.tag),
+    maxBakeSeconds: readDuration(argv.maxBakeTime, "--max-bake-time"),
+  };
+}
+
+function readSource(argv: BakeArguments): SourceQuery | undefined {
+  const { sourceAmi, sourceName, sourceOwner, minimal } = argv;
+  const given = [
+    ...(sourceAmi === undefined ? [] : ["--source-ami"]),
+    ...(sourceName === undefined ? [] : ["--source-name"]),
+    ...(minimal ? ["--minimal"] : []),
+  ];
+  if (given.length > 1) throw new BakeError("usage", `${given.join(" and ")} exclude each other`);
+  if (sourceOwner !== undefined && sourceName === undefined) {
+    throw new BakeError("usage", "--source-owner goes with --source-name");
+  }
+  if (sourceAmi !== undefined) return readSourceAmi(sourceAmi);
+  if (sourceName === undefined) return undefined;
+  if (sourceOwner === undefined) {
+    throw new BakeError(
+      "usage",
+      "--source-name needs --source-owner: anybody may publish an image of that name",
+      {
+        hint: "for example --source-owner amazon, --source-owner self or an account id",
+      },
+    );
+  }
+  return {
+    kind: "newest",
+    owner: sourceOwner,
+    name: sourceName,
+    architecture: undefined,
+    login: undefined,
+    hint: "check the name, the owner and the Region; * and ? match anything",
+  };
+}
+
+function readSourceAmi(text: string): SourceQuery {
+  const parameter = /^resolve:ssm:(\S+)$/.exec(text)?.[1];
+  if (parameter !== undefined) return { kind: "parameter", name: parameter };
+  if (/^ami-[0-9a-f]+$/.test(text)) return { kind: "id", id: text };
+  throw new BakeError("usage", `--source-ami ${text} is no image`, {
+    hint: "give an id such as ami-0123456789abcdef0, or resolve:ssm:/a/parameter",
+  });
+}
+
+/** Options that may be repeated or joined by commas. */
+function commaList(values: readonly string[]): string[] {
+  return [...new Set(values.flatMap((value) => value.split(",")).map((text) => text.trim()))].filter(
+    (text) => text !== "",
+  );
+}
+
+function checkCidr(text: string): string {
+  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  const ok =
+    v4 === null
+      ? /^[0-9a-fA-F:]+\/\d{1,3}$/.test(text) && text.includes(":") && Number(text.split("/")[1]) <= 128
+      : v4.slice(1, 5).every((part) => Number(part) <= 255) && Number(v4[5]) <= 32;
+  if (ok) return text;
+  throw new BakeError("usage", `--allow-cidr ${text} is no block of addresses`, {
+    hint: "for example 203.0.113.7/32 or 2001:db8::7/128",
+  });
+}
+
+function readRootVolume(argv: BakeArguments): BakeSettings["rootVolume"] {
+  const { volumeSize, volumeIops, volumeThroughput, encrypt, kmsKey } = argv;
+  for (const [name, value] of Object.entries({ volumeSize, volumeIops, volumeThroughput })) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 1)) {
+      const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      throw new BakeError("usage", `--${option} ${value} is no whole number above 0`);
+    }
+  }
+  if ([volumeSize, volumeIops, volumeThroughput, kmsKey].every((value) => value === undefined) && !encrypt) {
+    return undefined;
+  }
+  return {
+    type: "gp3",
+    ...(volumeSize === undefined ? {} : { sizeGiB: volumeSize }),
+    ...(volumeIops === undefined ? {} : { iops: volumeIops }),
+    ...(volumeThroughput === undefined ? {} : { throughput: volumeThroughput }),
+    ...(encrypt || kmsKey !== undefined ? { encrypted: true } : {}),
+    ...(kmsKey === undefined ? {} : { kmsKeyId: kmsKey }),
+  };
+}
+
+function readTags(settings: readonly string[]): ReadonlyMap<string, string> {
+  const tags = new Map<string, string>();
+  for (const setting of settings) {
+    const at = setting.indexOf("=");
+    if (at < 1) {
+      throw new BakeError("usage", `--tag ${setting} is not of the form key=value`, {
+        hint: "for example --tag team=web",
+      });
+    }
+    tags.set(setting.slice(0, at), setting.slice(at + 1));
+  }
+  checkExtraTags(tags);
+  return tags;
+}
