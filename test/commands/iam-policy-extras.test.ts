@@ -109,7 +109,7 @@ function ownOnly(policy: PolicyDocument): PolicyDocument {
     const keys = Object.values(statement.Condition).flatMap(Object.keys);
     const added = ["aws:ResourceTag", "aws:RequestTag"]
       .filter((tag) => keys.includes(`${tag}/bake-ami:role`))
-      .map((tag) => [`${tag}/bake-ami:owner`, ["${aws:PrincipalArn}"]] as const);
+      .map((tag): [string, string[]] => [`${tag}/bake-ami:owner`, ["${aws:PrincipalArn}"]]);
     if (added.length === 0) return statement;
     const Condition = {
       ...statement.Condition,
