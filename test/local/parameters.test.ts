@@ -8,6 +8,7 @@ import {
 import { RunInstancesCommand } from "@aws-sdk/client-ec2";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { registerBaseImage } from "../../src/local/base-images.ts";
+import { ApiError } from "../../src/local/protocol/errors.ts";
 import { Store } from "../../src/local/state/store.ts";
 import { clientOptions, stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
 
@@ -129,4 +130,18 @@ describe("own parameters", () => {
     );
     await expect(put).rejects.toThrow(/Tier/);
   });
+});
+
+test("what misbehaves speaks as Systems Manager does", async () => {
+  for (const [code, status, name] of [
+    ["RequestLimitExceeded", 503, "ThrottlingException"],
+    ["UnauthorizedOperation", 403, "AccessDeniedException"],
+    ["InternalError", 500, "InternalServerError"],
+  ] as const) {
+    await using cloud = await stateOnlyCloud({
+      intercept: () => Promise.reject(new ApiError(code, "no", status)),
+    });
+    const client = new SSMClient({ ...clientOptions(cloud.cloud), maxAttempts: 1 });
+    await expect(client.send(new GetParameterCommand({ Name: "x" }))).rejects.toMatchObject({ name });
+  }
 });
