@@ -88,6 +88,7 @@ describe("what is not evaluated is refused, with its place", () => {
       { Condition: { StringEquals: { "aws:TagKeys": "a" } } },
       "say ForAllValues:StringEquals or ForAnyValue:StringEquals",
     ],
+    ["an operator without keys", { Condition: { Date: {} } }, "Condition.Date: Date has no key to look at"],
     [
       "a number that is none",
       { Condition: { NumericEquals: { "ec2:VolumeSize": "big" } } },

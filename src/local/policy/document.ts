@@ -39,6 +39,9 @@ const condition = z
   .record(z.string(), z.record(z.string(), oneOrMore(conditionValue)))
   .superRefine((operators, context) => {
     for (const [name, keys] of Object.entries(operators)) {
+      if (Object.keys(keys).length === 0) {
+        context.addIssue({ code: "custom", path: [name], message: `${name} has no key to look at` });
+      }
       for (const [key, values] of Object.entries(keys)) checkCondition(name, key, values, context);
     }
   });
