@@ -3,8 +3,9 @@ import { tagKeys, type TaggedResource } from "../aws/tags.ts";
 import { BakeError } from "../base/errors.ts";
 import type { Listener } from "../report/events.ts";
 import { readInventory, type Inventory } from "./inventory.ts";
-import { findLeftovers } from "./leftovers.ts";
-import { describeFailure, removalsOf, removeAll, type Removal } from "./removal.ts";
+import { findLeftovers, type Leftovers } from "./leftovers.ts";
+import { describeFailure, removalsOf, type Removal } from "./removal.ts";
+import { removeUntilSettled } from "./settle.ts";
 
 export type { Removal } from "./removal.ts";
 
@@ -35,16 +36,19 @@ const groupDeadlineSeconds = 600;
 export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
   const { cloud, owner, listener, signal } = options;
   const allOwners = options.allOwners === true;
-  const inventory = await readInventory(cloud, allOwners ? {} : { owner }, signal);
-  const live = await liveRuns(inventory, options.isLive);
-  const found = findLeftovers(inventory, {
-    now: Date.now(),
-    owner,
-    allOwners,
-    expiredOnly: false,
-    olderThanMs: options.olderThanSeconds === undefined ? undefined : options.olderThanSeconds * 1000,
-    isLive: (run) => live.has(run),
-  });
+  const look = async (): Promise<Leftovers> => {
+    const inventory = await readInventory(cloud, allOwners ? {} : { owner }, signal);
+    const live = await liveRuns(inventory, options.isLive);
+    return findLeftovers(inventory, {
+      now: Date.now(),
+      owner,
+      allOwners,
+      expiredOnly: false,
+      olderThanMs: options.olderThanSeconds === undefined ? undefined : options.olderThanSeconds * 1000,
+      isLive: (run) => live.has(run),
+    });
+  };
+  const found = await look();
   if (found.live.length > 0) {
     listener({
       type: "note",
@@ -52,16 +56,31 @@ export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
       message: `left alone, because a command on this computer still works on it: ${found.live.join(", ")}`,
     });
   }
-  const all = removalsOf(found);
-  if (options.dryRun) return all;
-  const { done, failures } = await removeAll(found, { cloud, groupDeadlineSeconds, listener, signal });
+  const planned = removalsOf(found);
+  if (options.dryRun) return planned;
+  let first: Leftovers | undefined = found;
+  const { done, failures } = await removeUntilSettled({
+    look: async () => {
+      const now = first ?? (await look());
+      first = undefined;
+      return now;
+    },
+    cloud,
+    deadlineSeconds: groupDeadlineSeconds,
+    listener,
+    signal,
+  });
   if (failures.length > 0) {
-    throw new BakeError("failed", `${failures.length} of ${all.length} could not be deleted`, {
+    const all = done.length + failures.length;
+    throw new BakeError("failed", `${failures.length} of ${all} could not be deleted`, {
       details: failures.map(describeFailure),
       hint: "run `bake-ami cleanup` again; what is gone stays gone",
     });
   }
-  return [...done];
+  // In the order of the dry run, though a group may have waited; what showed itself later comes last.
+  const places = new Map(planned.map(({ id }, index) => [id, index]));
+  const placeOf = ({ id }: Removal): number => places.get(id) ?? planned.length;
+  return [...done].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 async function liveRuns(inventory: Inventory, isLive: CleanupOptions["isLive"]): Promise<Set<string>> {

@@ -120,6 +120,6 @@ function removal(what: Removal["what"], { id, tags }: TaggedResource): Removal {
     id,
     run: tags.get(tagKeys.run) ?? "-",
     owner: tags.get(tagKeys.owner) ?? "-",
-    kept: tags.has("bake-ami:kept"),
+    kept: tags.has(tagKeys.kept),
   };
 }

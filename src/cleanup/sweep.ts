@@ -1,12 +1,13 @@
 import type { Cloud } from "../aws/cloud.ts";
-import { isInUse } from "../aws/cloud-error.ts";
-import { tagKeys, type TaggedResource } from "../aws/tags.ts";
+import type { Image } from "../aws/images.ts";
+import { tagKeys } from "../aws/tags.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
-import { sleep, throwIfAborted } from "../base/wait.ts";
+import { throwIfAborted } from "../base/wait.ts";
 import type { Listener } from "../report/events.ts";
-import { readInventory } from "./inventory.ts";
+import { readInventory, type Inventory } from "./inventory.ts";
 import { findLeftovers, type Leftovers } from "./leftovers.ts";
-import { describeFailure, removeAll, type RemovalFailure } from "./removal.ts";
+import { describeFailure } from "./removal.ts";
+import { isWaiting, removeUntilSettled } from "./settle.ts";
 
 export interface SweepOptions {
   readonly cloud: Cloud;
@@ -15,32 +16,21 @@ export interface SweepOptions {
   readonly signal: AbortSignal;
 }
 
-/** The bake that sweeps has better things to do than to wait for another builder's end; in seconds. */
-const passingGroupDeadlineSeconds = 2;
-
-/** At the end of a run its groups wait for its own builder; in seconds. */
-const ownGroupDeadlineSeconds = 300;
-
 /**
- * Ends what this owner's earlier runs left and what has expired, as well as it can: a failure is a warning. An image
- * that is complete is never deleted here, only mentioned.
+ * Ends what this owner's earlier runs left and what has expired, as well as it can: a failure is a warning, and nothing
+ * is waited for. An image that is complete is never deleted here, only mentioned.
  * @throws BakeError `interrupted`.
  */
 export async function sweepExpired(options: SweepOptions): Promise<void> {
   const { cloud, owner, listener, signal } = options;
   try {
-    const inventory = await readInventory(cloud, { owner }, signal);
-    const found = findLeftovers(inventory, {
-      now: Date.now(),
-      owner,
-      allOwners: false,
-      expiredOnly: true,
-      olderThanMs: undefined,
-      isLive: () => false,
-    });
-    const groupDeadlineSeconds = passingGroupDeadlineSeconds;
-    const leftovers = withoutCompleteImages(found, options);
-    const { failures } = await removeAll(leftovers, { cloud, groupDeadlineSeconds, listener, signal });
+    const look = async (): Promise<Leftovers> => {
+      const found = temporary(await readInventory(cloud, { owner }, signal), owner, { expiredOnly: true });
+      mention(options, found.complete);
+      return found.leftovers;
+    };
+    const { failures } = await removeUntilSettled({ look, cloud, deadlineSeconds: 0, listener, signal });
+    // A group whose instance is still on its way out goes with the next sweep.
     const serious = failures.filter((failure) => !isWaiting(failure));
     if (serious.length === 0) return;
     warn(options, `what earlier runs left could not be deleted: ${serious.map(describeFailure).join("; ")}`);
@@ -59,68 +49,73 @@ export interface SweepRunOptions extends SweepOptions {
   readonly why?: "over" | "uncertain";
 }
 
-/** When to look again for what a call may have made, in milliseconds after the look before. */
-const pausesBetweenLooks = [3000, 10_000] as const;
+/** At the end of a run its groups wait for its own builder; in seconds. */
+const ownGroupDeadlineSeconds = 300;
+
+/** How often to look for what a call may have made, whatever the looks show: for 13 seconds. */
+const looksAfterUncertainty = 5;
 
 /**
- * Ends all temporary things of one run. A complete image is not temporary.
+ * Ends all temporary things of one run. A complete image is not temporary: it is mentioned.
  * @throws BakeError `failed` naming what could not be deleted, `interrupted`, or whatever looking throws.
  */
 export async function sweepRun(options: SweepRunOptions): Promise<void> {
-  const { signal } = options;
-  const pauses = options.why === "uncertain" ? pausesBetweenLooks : [];
-  let failures = await sweepRunOnce(options);
-  for (const pause of pauses) {
-    await sleep(pause, signal);
-    failures = await sweepRunOnce(options);
-  }
+  const { cloud, run, owner, listener, signal } = options;
+  const isUncertain = options.why === "uncertain";
+  let complete: readonly Image[] = [];
+  const look = async (): Promise<Leftovers> => {
+    const inventory = await readInventory(cloud, { owner, run }, signal);
+    const found = temporary(inventory, owner, {
+      expiredOnly: false,
+      isLive: isUncertain && inventory.instances.some(({ tags }) => tags.has(tagKeys.kept)),
+    });
+    complete = found.complete;
+    return found.leftovers;
+  };
+  const { failures } = await removeUntilSettled({
+    look,
+    cloud,
+    deadlineSeconds: ownGroupDeadlineSeconds,
+    fewestLooks: isUncertain ? looksAfterUncertainty : 1,
+    listener,
+    signal,
+  });
+  mention(options, complete);
   if (failures.length === 0) return;
-  throw new BakeError("failed", `${failures.length} things of run ${options.run} could not be deleted`, {
+  throw new BakeError("failed", `${failures.length} things of run ${run} could not be deleted`, {
     details: failures.map(describeFailure),
     hint: "`bake-ami cleanup` tries again",
   });
 }
 
-async function sweepRunOnce(options: SweepRunOptions): Promise<readonly RemovalFailure[]> {
-  const { cloud, run, owner, listener, signal } = options;
-  const inventory = await readInventory(cloud, { owner, run }, signal);
-  if (options.why === "uncertain" && inventory.instances.some(isKept)) return [];
+/** Leftovers without the images that are complete: those may be somebody's hope, and only a person's own command deletes them. */
+function temporary(
+  inventory: Inventory,
+  owner: string,
+  { expiredOnly, isLive = false }: { readonly expiredOnly: boolean; readonly isLive?: boolean },
+): { readonly leftovers: Leftovers; readonly complete: readonly Image[] } {
   const found = findLeftovers(inventory, {
     now: Date.now(),
     owner,
     allOwners: false,
-    expiredOnly: false,
+    expiredOnly,
     olderThanMs: undefined,
-    isLive: () => false,
+    isLive: () => isLive,
   });
-  const leftovers = withoutCompleteImages(found, options);
-  const groupDeadlineSeconds = ownGroupDeadlineSeconds;
-  return (await removeAll(leftovers, { cloud, groupDeadlineSeconds, listener, signal })).failures;
-}
-
-function isKept({ tags }: TaggedResource): boolean {
-  return tags.has("bake-ami:kept");
-}
-
-/** An image that is complete may be somebody's hope: only a person's own command deletes it. */
-function withoutCompleteImages(found: Leftovers, { listener }: SweepOptions): Leftovers {
   const complete = found.images.filter(({ state }) => state === "available");
+  const images = found.images.filter((image) => !complete.includes(image));
+  return { leftovers: { ...found, images }, complete };
+}
+
+function mention({ listener }: SweepOptions, complete: readonly Image[]): void {
   for (const { id, tags } of complete) {
+    const run = tags.get(tagKeys.run) ?? "-";
     listener({
       type: "note",
       at: Date.now(),
-      message:
-        `image ${id} of run ${tags.get(tagKeys.run) ?? "-"} is complete, but its bake ended before it said so; ` +
-        `\`bake-ami cleanup\` deletes it`,
+      message: `image ${id} of run ${run} is complete, but its bake ended before it said so; \`bake-ami cleanup\` deletes it`,
     });
   }
-  return { ...found, images: found.images.filter((image) => !complete.includes(image)) };
-}
-
-/** A group whose instance is still on its way out goes with the next sweep. */
-function isWaiting({ removal, error }: RemovalFailure): boolean {
-  if (removal.what !== "security group") return false;
-  return isInUse(error) || (error instanceof BakeError && error.kind === "timeout");
 }
 
 function warn({ listener }: SweepOptions, message: string): void {

@@ -108,6 +108,8 @@ describe.skipIf(noLocalMachines !== undefined)(
       expect(disk.list("/tmp")).toEqual([]);
       expect(disk.list("/var/tmp")).toEqual([]);
       expect(disk.list("/var/lib/systemd")).not.toContain("random-seed");
+      // The builder's deadline is not the image's.
+      expect(disk.list("/var/lib/local-cloud")).not.toContain("boot-commands");
     });
 
     test("two machines from it: no init since the bake, host keys and machine ids of their own, each its page", async () => {
@@ -116,6 +118,9 @@ describe.skipIf(noLocalMachines !== undefined)(
       if (a === undefined || b === undefined) throw new Error("no two machines");
       const facts = await Promise.all(
         [a, b].map(async (machine) => {
+          expect(
+            await ssh(machine, "systemctl list-units --all --plain --no-legend 'bake-ami-deadline*'"),
+          ).toBe("");
           const journal = await ssh(machine, "sudo journalctl --no-pager -o cat -t bake-ami");
           expect(journal).toContain("event=service-finished phase=update service=hello-web result=ok");
           expect(journal).not.toContain("phase=init");
