@@ -40,7 +40,7 @@ export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
     const inventory = await readInventory(cloud, allOwners ? {} : { owner }, signal);
     const live = await liveRuns(inventory, options.isLive);
     return findLeftovers(inventory, {
-      now: Date.now(),
+      now: cloud.clock.now(),
       owner,
       allOwners,
       expiredOnly: false,
@@ -52,7 +52,7 @@ export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
   if (found.live.length > 0) {
     listener({
       type: "note",
-      at: Date.now(),
+      at: cloud.clock.now(),
       message: `left alone, because a command on this computer still works on it: ${found.live.join(", ")}`,
     });
   }

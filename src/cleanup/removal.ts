@@ -73,7 +73,7 @@ export async function removeAll(leftovers: Leftovers, options: RemovalOptions): 
     }
     for (const each of removals) {
       done.push(each);
-      listener({ type: "deleted", at: Date.now(), what: each.what, id: each.id });
+      listener({ type: "deleted", at: cloud.clock.now(), what: each.what, id: each.id });
     }
     return true;
   };
@@ -92,9 +92,9 @@ export async function removeAll(leftovers: Leftovers, options: RemovalOptions): 
   for (const snapshot of leftovers.snapshots) {
     await attempt([removal("snapshot", snapshot)], () => deleteSnapshot(cloud, snapshot.id, signal));
   }
-  const groupsUntil = Date.now() + options.groupDeadlineSeconds * 1000;
+  const groupsUntil = cloud.clock.now() + options.groupDeadlineSeconds * 1000;
   for (const group of leftovers.groups) {
-    const seconds = Math.max(1, Math.ceil((groupsUntil - Date.now()) / 1000));
+    const seconds = Math.max(1, Math.ceil((groupsUntil - cloud.clock.now()) / 1000));
     await attempt([removal("security group", group)], () =>
       deleteSecurityGroup(cloud, group.id, seconds, signal),
     );

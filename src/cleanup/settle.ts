@@ -1,6 +1,5 @@
 import { isInUse } from "../aws/cloud-error.ts";
 import { BakeError } from "../base/errors.ts";
-import { sleep } from "../base/wait.ts";
 import type { Leftovers } from "./leftovers.ts";
 import {
   removeAll,
@@ -34,17 +33,17 @@ const longestPause = 5000;
  */
 export async function removeUntilSettled(options: SettleOptions): Promise<Removed> {
   const { cloud, listener, signal } = options;
-  const until = Date.now() + options.deadlineSeconds * 1000;
+  const until = cloud.clock.now() + options.deadlineSeconds * 1000;
   const done = new Map<string, Removal>();
   for (let looks = 1; ; looks += 1) {
     const found = await options.look();
     const removed = await removeAll(found, { cloud, groupDeadlineSeconds, listener, signal });
     for (const removal of removed.done) done.set(removal.id, removal);
-    const waits = removed.failures.some(isWaiting) && Date.now() < until;
+    const waits = removed.failures.some(isWaiting) && cloud.clock.now() < until;
     if (looks >= (options.fewestLooks ?? 1) && !waits) {
       return { done: [...done.values()], failures: removed.failures };
     }
-    await sleep(pauses[looks - 1] ?? longestPause, signal);
+    await cloud.clock.sleep(pauses[looks - 1] ?? longestPause, signal);
   }
 }
 

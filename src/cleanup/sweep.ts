@@ -25,7 +25,7 @@ export async function sweepExpired(options: SweepOptions): Promise<void> {
   const { cloud, owner, listener, signal } = options;
   try {
     const look = async (): Promise<Leftovers> => {
-      const found = temporary(await readInventory(cloud, { owner }, signal), owner, { expiredOnly: true });
+      const found = temporary(await readInventory(cloud, { owner }, signal), options, { expiredOnly: true });
       mention(options, found.complete);
       return found.leftovers;
     };
@@ -65,7 +65,7 @@ export async function sweepRun(options: SweepRunOptions): Promise<void> {
   let complete: readonly Image[] = [];
   const look = async (): Promise<Leftovers> => {
     const inventory = await readInventory(cloud, { owner, run }, signal);
-    const found = temporary(inventory, owner, {
+    const found = temporary(inventory, options, {
       expiredOnly: false,
       isLive: isUncertain && inventory.instances.some(({ tags }) => tags.has(tagKeys.kept)),
     });
@@ -91,11 +91,11 @@ export async function sweepRun(options: SweepRunOptions): Promise<void> {
 /** Leftovers without the images that are complete: those may be somebody's hope, and only a person's own command deletes them. */
 function temporary(
   inventory: Inventory,
-  owner: string,
+  { cloud, owner }: SweepOptions,
   { expiredOnly, isLive = false }: { readonly expiredOnly: boolean; readonly isLive?: boolean },
 ): { readonly leftovers: Leftovers; readonly complete: readonly Image[] } {
   const found = findLeftovers(inventory, {
-    now: Date.now(),
+    now: cloud.clock.now(),
     owner,
     allOwners: false,
     expiredOnly,
@@ -107,17 +107,17 @@ function temporary(
   return { leftovers: { ...found, images }, complete };
 }
 
-function mention({ listener }: SweepOptions, complete: readonly Image[]): void {
+function mention({ cloud, listener }: SweepOptions, complete: readonly Image[]): void {
   for (const { id, tags } of complete) {
     const run = tags.get(tagKeys.run) ?? "-";
     listener({
       type: "note",
-      at: Date.now(),
+      at: cloud.clock.now(),
       message: `image ${id} of run ${run} is complete, but its bake ended before it said so; \`bake-ami cleanup\` deletes it`,
     });
   }
 }
 
-function warn({ listener }: SweepOptions, message: string): void {
-  listener({ type: "warning", at: Date.now(), message, hint: "`bake-ami cleanup` tries again" });
+function warn({ cloud, listener }: SweepOptions, message: string): void {
+  listener({ type: "warning", at: cloud.clock.now(), message, hint: "`bake-ami cleanup` tries again" });
 }

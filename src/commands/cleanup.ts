@@ -47,7 +47,7 @@ export const cleanupVerb: Verb = (parser, context) =>
         });
         if (!argv.dryRun) {
           for (const { run } of removals) await records.remove(run);
-          await records.prune(Date.now());
+          await records.prune(cloud.clock.now());
         }
         const verb = argv.dryRun ? "would delete" : "deleted";
         const text = removals
