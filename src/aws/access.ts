@@ -11,9 +11,10 @@ import {
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
 import { allPages, present, type Cloud } from "./cloud.ts";
-import { isInUse, isNotFound, unlessGone } from "./cloud-error.ts";
+import { cloudCodeOf, isInUse, isNotFound, unlessGone } from "./cloud-error.ts";
 import { poll } from "./poll.ts";
-import { readTagged, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+import { readTagged, tagKeys, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 /** A port that a security group opens, and for whom. */
 export interface OpenPort {
@@ -33,22 +34,48 @@ export async function importKeyPair(
   tags: Tags,
   signal: AbortSignal,
 ): Promise<string> {
-  const reply = await cloud.create("ImportKeyPair", signal, (o) =>
-    cloud.ec2.send(
-      new ImportKeyPairCommand({
+  return await cloud.create(
+    "ImportKeyPair",
+    signal,
+    async (o) => {
+      const command = new ImportKeyPairCommand({
         KeyName: name,
         PublicKeyMaterial: Buffer.from(publicKey, "utf8"),
         TagSpecifications: [{ ResourceType: "key-pair", Tags: writeTags(tags) }],
-      }),
-      o,
-    ),
+      });
+      return present((await cloud.ec2.send(command, o)).KeyPairId, "key pair id");
+    },
+    {
+      resource: name,
+      duplicate: "InvalidKeyPair.Duplicate",
+      recover: async (inner) => {
+        const filters = [{ Name: "key-name", Values: [name] }];
+        return sameRun(await describeKeyPairs(cloud, filters, inner), tags)?.id;
+      },
+    },
   );
-  return present(reply.KeyPairId, "key pair id");
 }
 
+/** What an earlier attempt of the same run made, and nobody else. */
+function sameRun<Resource extends TaggedResource>(
+  found: readonly Resource[],
+  tags: Tags,
+): Resource | undefined {
+  return found.find((each) => each.tags.get(tagKeys.run) === tags.get(tagKeys.run));
+}
+
+/** Deletes a key pair; one that is gone is as good as deleted. */
 export async function deleteKeyPair(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
   await unlessGone(
-    cloud.ask("DeleteKeyPair", signal, (o) => cloud.ec2.send(new DeleteKeyPairCommand({ KeyPairId: id }), o)),
+    cloud.ask(
+      "DeleteKeyPair",
+      signal,
+      (o) => cloud.ec2.send(new DeleteKeyPairCommand({ KeyPairId: id }), o),
+      {
+        resource: id,
+        appears: { codes: ["InvalidKeyPair.NotFound"], withinSeconds: deletionVisibleSeconds },
+      },
+    ),
   );
 }
 
@@ -103,18 +130,30 @@ export async function createSecurityGroup(
   request: { name: string; description: string; vpcId: string; tags: Tags },
   signal: AbortSignal,
 ): Promise<string> {
-  const reply = await cloud.create("CreateSecurityGroup", signal, (o) =>
-    cloud.ec2.send(
-      new CreateSecurityGroupCommand({
+  return await cloud.create(
+    "CreateSecurityGroup",
+    signal,
+    async (o) => {
+      const command = new CreateSecurityGroupCommand({
         GroupName: request.name,
         Description: request.description,
         VpcId: request.vpcId,
         TagSpecifications: [{ ResourceType: "security-group", Tags: writeTags(request.tags) }],
-      }),
-      o,
-    ),
+      });
+      return present((await cloud.ec2.send(command, o)).GroupId, "security group id");
+    },
+    {
+      resource: request.name,
+      duplicate: "InvalidGroup.Duplicate",
+      recover: async (inner) => {
+        const filters = [
+          { Name: "group-name", Values: [request.name] },
+          { Name: "vpc-id", Values: [request.vpcId] },
+        ];
+        return sameRun(await describeSecurityGroups(cloud, filters, inner), request.tags)?.id;
+      },
+    },
   );
-  return present(reply.GroupId, "security group id");
 }
 
 /** Opens TCP ports in a security group. */
@@ -125,20 +164,24 @@ export async function openPorts(
   signal: AbortSignal,
 ): Promise<void> {
   if (ports.length === 0) return;
-  await cloud.ask("AuthorizeSecurityGroupIngress", signal, (o) =>
-    cloud.ec2.send(
-      new AuthorizeSecurityGroupIngressCommand({
-        GroupId: groupId,
-        IpPermissions: ports.map(({ port, cidr }) => ({
-          IpProtocol: "tcp",
-          FromPort: port,
-          ToPort: port,
-          ...(cidr.includes(":") ? { Ipv6Ranges: [{ CidrIpv6: cidr }] } : { IpRanges: [{ CidrIp: cidr }] }),
-        })),
-      }),
-      o,
-    ),
-  );
+  const command = new AuthorizeSecurityGroupIngressCommand({
+    GroupId: groupId,
+    IpPermissions: ports.map(({ port, cidr }) => ({
+      IpProtocol: "tcp",
+      FromPort: port,
+      ToPort: port,
+      ...(cidr.includes(":") ? { Ipv6Ranges: [{ CidrIpv6: cidr }] } : { IpRanges: [{ CidrIp: cidr }] }),
+    })),
+  });
+  try {
+    await cloud.ask("AuthorizeSecurityGroupIngress", signal, (o) => cloud.ec2.send(command, o), {
+      resource: groupId,
+      appears: { codes: ["InvalidGroup.NotFound"], withinSeconds: newVisibleSeconds },
+    });
+  } catch (error) {
+    // An earlier attempt, whose answer was lost, opened them: the group is ours alone.
+    if (cloudCodeOf(error) !== "InvalidPermission.Duplicate") throw error;
+  }
 }
 
 /**
@@ -151,18 +194,30 @@ export async function deleteSecurityGroup(
   deadlineSeconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await poll(`security group ${id} to be free`, deadlineSeconds, signal, async (inner) => {
-    try {
-      await cloud.ask("DeleteSecurityGroup", inner, (o) =>
-        cloud.ec2.send(new DeleteSecurityGroupCommand({ GroupId: id }), o),
-      );
-      return true;
-    } catch (error) {
-      if (isNotFound(error)) return true;
-      if (isInUse(error)) return undefined;
-      throw error;
-    }
-  });
+  await poll(
+    `security group ${id} to be free`,
+    deadlineSeconds,
+    signal,
+    async (inner) => {
+      try {
+        await cloud.ask(
+          "DeleteSecurityGroup",
+          inner,
+          (o) => cloud.ec2.send(new DeleteSecurityGroupCommand({ GroupId: id }), o),
+          {
+            resource: id,
+            appears: { codes: ["InvalidGroup.NotFound"], withinSeconds: deletionVisibleSeconds },
+          },
+        );
+        return true;
+      } catch (error) {
+        if (isNotFound(error)) return true;
+        if (isInUse(error)) return undefined;
+        throw error;
+      }
+    },
+    { clock: cloud.clock, schedule: "stop" },
+  );
 }
 
 export async function describeSecurityGroups(

@@ -1,10 +1,10 @@
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { systemClock } from "../base/clock.ts";
+import { systemClock, type Clock } from "../base/clock.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
-import { interruptedBy, throwIfAborted } from "../base/wait.ts";
-import { explainCloudError } from "./cloud-error.ts";
+import { throwIfAborted } from "../base/wait.ts";
+import { callWithRetries, type About, type Caller, type Retry, type Send } from "./call.ts";
 
 /** Where the cloud is and how to talk to it; made once by the command line or the library's caller. */
 export interface CloudOptions {
@@ -14,62 +14,64 @@ export interface CloudOptions {
   /** Answers in place of the network. */
   readonly requestHandler?: EC2ClientConfig["requestHandler"];
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** By which everything that waits for the cloud goes. */
+  readonly clock?: Clock;
+  /** Numbers from 0 up to 1, for the lengths of waits. */
+  readonly random?: () => number;
+  /** Told of every call that is going to be made again. */
+  readonly onRetry?: (retry: Retry) => void;
 }
+
+type ClientConfig = Pick<
+  EC2ClientConfig,
+  "region" | "profile" | "requestHandler" | "credentials" | "maxAttempts"
+>;
 
 /** Clients of the services that bake-ami speaks to. */
 export class Cloud {
   readonly ec2: EC2Client;
-  readonly clock = systemClock;
+  readonly clock: Clock;
+  readonly #caller: Caller;
+  readonly #config: ClientConfig;
   readonly #sts: STSClient;
   #ssm: SSMClient | undefined;
-  readonly #config: Pick<EC2ClientConfig, "region" | "profile" | "requestHandler" | "credentials">;
 
   constructor(options: CloudOptions) {
-    const config = {
+    this.#config = {
+      // Retries are made in one place, and that knows more than the SDK does: see call.ts.
+      maxAttempts: 1,
       ...(options.region === undefined ? {} : { region: options.region }),
       ...(options.profile === undefined ? {} : { profile: options.profile }),
       ...(options.requestHandler === undefined ? {} : { requestHandler: options.requestHandler }),
       ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     };
-    this.#config = config;
-    this.ec2 = new EC2Client(config);
-    this.#sts = new STSClient(config);
+    this.ec2 = new EC2Client(this.#config);
+    this.#sts = new STSClient(this.#config);
+    this.clock = options.clock ?? systemClock;
+    this.#caller = {
+      clock: this.clock,
+      random: options.random ?? Math.random,
+      onRetry: options.onRetry ?? ((): void => undefined),
+    };
   }
 
   /**
-   * One API call that changes nothing, or that may be given up half-way.
+   * One API call that changes nothing, or that may be given up half-way. It is made again while that can help.
    * @throws BakeError `cloud` or `not-found` naming the action, `interrupted` when the signal fires.
    */
-  async ask<T>(
-    action: string,
-    signal: AbortSignal,
-    send: (options: { abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
+  async ask<T>(action: string, signal: AbortSignal, send: Send<T>, about: About<T> = {}): Promise<T> {
     throwIfAborted(signal);
-    try {
-      return await send({ abortSignal: signal });
-    } catch (error) {
-      if (signal.aborted) throw interruptedBy(signal);
-      throw explainCloudError(action, error);
-    }
+    return await callWithRetries(this.#caller, { action, kind: "ask", about, send }, signal);
   }
 
   /**
    * One API call that creates something. It is never given up half-way, because then nobody would know whether the
    * thing exists; the caller registers the undo and looks at its signal afterwards.
-   * @throws BakeError as {@link ask} does; `interrupted` only before anything was sent.
+   * @throws BakeError as {@link ask} does; `interrupted` only while it is certain that nothing was made.
    */
-  async create<T>(
-    action: string,
-    signal: AbortSignal,
-    send: (options: { abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
+  async create<T>(action: string, signal: AbortSignal, send: Send<T>, about: About<T> = {}): Promise<T> {
     throwIfAborted(signal);
-    try {
-      return await send({ abortSignal: AbortSignal.timeout(createDeadlineMs) });
-    } catch (error) {
-      throw explainCloudError(action, error);
-    }
+    return await callWithRetries(this.#caller, { action, kind: "create", about, send }, signal);
   }
 
   /**
@@ -111,9 +113,6 @@ export class Cloud {
     this.#sts.destroy();
   }
 }
-
-/** RunInstances may take a while on AWS; past this the reply is lost. */
-const createDeadlineMs = 120_000;
 
 /**
  * A required member of a response.

@@ -15,6 +15,7 @@ import { allPages, present, type Cloud } from "./cloud.ts";
 import { unlessGone } from "./cloud-error.ts";
 import { poll } from "./poll.ts";
 import { readTagged, readTags, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 /** An AMI, as far as bake-ami cares. */
 export interface Image {
@@ -89,9 +90,11 @@ export async function createImage(
   signal: AbortSignal,
 ): Promise<string> {
   const list = writeTags(request.tags);
-  const reply = await cloud.create("CreateImage", signal, (o) =>
-    cloud.ec2.send(
-      new CreateImageCommand({
+  return await cloud.create(
+    "CreateImage",
+    signal,
+    async (o) => {
+      const command = new CreateImageCommand({
         InstanceId: request.instanceId,
         Name: request.name,
         NoReboot: !request.reboot,
@@ -100,11 +103,20 @@ export async function createImage(
           { ResourceType: "image", Tags: list },
           { ResourceType: "snapshot", Tags: list },
         ],
-      }),
-      o,
-    ),
+      });
+      return present((await cloud.ec2.send(command, o)).ImageId, "image id");
+    },
+    {
+      resource: `${request.name} of ${request.instanceId}`,
+      appears: { codes: ["InvalidInstanceID.NotFound"], withinSeconds: newVisibleSeconds },
+      duplicate: "InvalidAMIName.Duplicate",
+      // It has no client token: its name is what tells.
+      recover: async (inner) => {
+        const filters = [{ Name: "name", Values: [request.name] }];
+        return (await describeImages(cloud, ["self"], filters, inner))[0]?.id;
+      },
+    },
   );
-  return present(reply.ImageId, "image id");
 }
 
 /**
@@ -117,31 +129,53 @@ export async function waitForImage(
   deadlineSeconds: number,
   signal: AbortSignal,
 ): Promise<Image> {
-  return await poll(`image ${id} to be available`, deadlineSeconds, signal, async (inner) => {
-    const [image] = await describeImages(cloud, [], [{ Name: "image-id", Values: [id] }], inner);
-    if (image?.state === "available") return image;
-    if (image !== undefined && image.state !== "pending") {
-      throw new BakeError(
-        "failed",
-        `image ${id} is ${image.state}: ${image.stateReason ?? "no reason given"}`,
-      );
-    }
-    return undefined;
-  });
+  return await poll(
+    `image ${id} to be available`,
+    deadlineSeconds,
+    signal,
+    async (inner) => {
+      const [image] = await describeImages(cloud, [], [{ Name: "image-id", Values: [id] }], inner);
+      if (image?.state === "available") return image;
+      if (image !== undefined && image.state !== "pending") {
+        throw new BakeError(
+          "failed",
+          `image ${id} is ${image.state}: ${image.stateReason ?? "no reason given"}`,
+        );
+      }
+      return undefined;
+    },
+    { clock: cloud.clock, schedule: "image" },
+  );
 }
 
 /** Makes every machine that is launched from an available image require IMDSv2. EC2 does not take this back. */
 export async function requireImdsV2(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
-  await cloud.ask("ModifyImageAttribute", signal, (o) =>
-    cloud.ec2.send(new ModifyImageAttributeCommand({ ImageId: id, ImdsSupport: { Value: "v2.0" } }), o),
+  await cloud.ask(
+    "ModifyImageAttribute",
+    signal,
+    (o) =>
+      cloud.ec2.send(new ModifyImageAttributeCommand({ ImageId: id, ImdsSupport: { Value: "v2.0" } }), o),
+    {
+      resource: id,
+      appears: {
+        codes: ["InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"],
+        withinSeconds: newVisibleSeconds,
+      },
+    },
   );
 }
 
 /** Deregisters an image and deletes its snapshots; what is gone already is fine. */
 export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSignal): Promise<void> {
   await unlessGone(
-    cloud.ask("DeregisterImage", signal, (o) =>
-      cloud.ec2.send(new DeregisterImageCommand({ ImageId: image.id }), o),
+    cloud.ask(
+      "DeregisterImage",
+      signal,
+      (o) => cloud.ec2.send(new DeregisterImageCommand({ ImageId: image.id }), o),
+      {
+        resource: image.id,
+        appears: { codes: ["InvalidAMIID.NotFound"], withinSeconds: deletionVisibleSeconds },
+      },
     ),
   );
   for (const id of image.snapshotIds) await deleteSnapshot(cloud, id, signal);
@@ -163,8 +197,14 @@ export async function describeSnapshots(
 
 export async function deleteSnapshot(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
   await unlessGone(
-    cloud.ask("DeleteSnapshot", signal, (o) =>
-      cloud.ec2.send(new DeleteSnapshotCommand({ SnapshotId: id }), o),
+    cloud.ask(
+      "DeleteSnapshot",
+      signal,
+      (o) => cloud.ec2.send(new DeleteSnapshotCommand({ SnapshotId: id }), o),
+      {
+        resource: id,
+        appears: { codes: ["InvalidSnapshot.NotFound"], withinSeconds: deletionVisibleSeconds },
+      },
     ),
   );
 }
@@ -175,8 +215,11 @@ export async function removeTag(
   key: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await cloud.ask("DeleteTags", signal, (o) =>
-    cloud.ec2.send(new DeleteTagsCommand({ Resources: [...ids], Tags: [{ Key: key }] }), o),
+  await cloud.ask(
+    "DeleteTags",
+    signal,
+    (o) => cloud.ec2.send(new DeleteTagsCommand({ Resources: [...ids], Tags: [{ Key: key }] }), o),
+    { resource: ids.join(" "), appears: { codes: taggable, withinSeconds: newVisibleSeconds } },
   );
 }
 
@@ -186,10 +229,21 @@ export async function addTags(
   tags: Tags,
   signal: AbortSignal,
 ): Promise<void> {
-  await cloud.ask("CreateTags", signal, (o) =>
-    cloud.ec2.send(new CreateTagsCommand({ Resources: [...ids], Tags: writeTags(tags) }), o),
+  await cloud.ask(
+    "CreateTags",
+    signal,
+    (o) => cloud.ec2.send(new CreateTagsCommand({ Resources: [...ids], Tags: writeTags(tags) }), o),
+    { resource: ids.join(" "), appears: { codes: taggable, withinSeconds: newVisibleSeconds } },
   );
 }
+
+/** What a call about tags says of something that it does not find yet. */
+const taggable = [
+  "InvalidAMIID.NotFound",
+  "InvalidSnapshot.NotFound",
+  "InvalidInstanceID.NotFound",
+  "InvalidID",
+];
 
 function readImage(raw: Ec2Image): Image {
   return {

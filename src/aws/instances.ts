@@ -13,9 +13,11 @@ import {
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
 import { allPages, present, type Cloud } from "./cloud.ts";
-import { unlessGone } from "./cloud-error.ts";
+import type { Appearance } from "./call.ts";
+import { isNotFound, unlessGone } from "./cloud-error.ts";
 import { poll } from "./poll.ts";
 import { readTags, tagKeys, writeTags, type Tags } from "./tags.ts";
+import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 export type InstanceState = "pending" | "running" | "shutting-down" | "terminated" | "stopping" | "stopped";
 
@@ -87,42 +89,55 @@ export async function runInstances(
   signal: AbortSignal,
 ): Promise<Instance[]> {
   const list = writeTags(request.tags);
-  const reply = await cloud.create("RunInstances", signal, (o) =>
-    cloud.ec2.send(
-      new RunInstancesCommand({
-        ImageId: request.imageId,
-        InstanceType: instanceType(request.type),
-        MinCount: request.count,
-        MaxCount: request.count,
-        ClientToken: request.clientToken,
-        InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
-        ...placeOf(request),
-        MetadataOptions: {
-          HttpEndpoint: "enabled",
-          HttpTokens: "required",
-          HttpPutResponseHopLimit: 1,
-          InstanceMetadataTags: "enabled",
-        },
-        TagSpecifications: [
-          { ResourceType: "instance", Tags: list },
-          { ResourceType: "volume", Tags: list },
-        ],
-        ...(request.spot === true
-          ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
-          : {}),
-        ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
-        ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
-        ...(request.instanceProfile === undefined
-          ? {}
-          : { IamInstanceProfile: profileOf(request.instanceProfile) }),
-        ...(request.userData === undefined
-          ? {}
-          : { UserData: Buffer.from(request.userData, "utf8").toString("base64") }),
-      }),
-      o,
-    ),
+  const command = new RunInstancesCommand({
+    ImageId: request.imageId,
+    InstanceType: instanceType(request.type),
+    MinCount: request.count,
+    MaxCount: request.count,
+    ClientToken: request.clientToken,
+    InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
+    ...placeOf(request),
+    MetadataOptions: {
+      HttpEndpoint: "enabled",
+      HttpTokens: "required",
+      HttpPutResponseHopLimit: 1,
+      InstanceMetadataTags: "enabled",
+    },
+    TagSpecifications: [
+      { ResourceType: "instance", Tags: list },
+      { ResourceType: "volume", Tags: list },
+    ],
+    ...(request.spot === true
+      ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
+      : {}),
+    ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
+    ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
+    ...(request.instanceProfile === undefined
+      ? {}
+      : { IamInstanceProfile: profileOf(request.instanceProfile) }),
+    ...(request.userData === undefined
+      ? {}
+      : { UserData: Buffer.from(request.userData, "utf8").toString("base64") }),
+  });
+  const byToken = [{ Name: "client-token", Values: [request.clientToken] }];
+  return await cloud.create(
+    "RunInstances",
+    signal,
+    async (o) => ((await cloud.ec2.send(command, o)).Instances ?? []).map(readInstance),
+    {
+      resource: `${request.type} from ${request.imageId}`,
+      // The group and the key are new; an image that is not found is the caller's mistake.
+      appears: {
+        codes: ["InvalidGroup.NotFound", "InvalidKeyPair.NotFound"],
+        withinSeconds: newVisibleSeconds,
+      },
+      // EC2 repeats the call harmlessly by its token; this is for when nobody may repeat it any more.
+      recover: async (inner) => {
+        const found = await describeInstances(cloud, byToken, inner);
+        return found.length === 0 ? undefined : found;
+      },
+    },
   );
-  return (reply.Instances ?? []).map(readInstance);
 }
 
 /** Subnet and groups belong to the network interface where one is described, else to the instance. */
@@ -204,7 +219,7 @@ export async function waitForState(
 ): Promise<Instance | undefined> {
   const isGone = (instance: Instance): boolean =>
     instance.state === "terminated" || instance.state === "shutting-down";
-  const seen = await poll(`instance ${id} to be ${state}`, deadlineSeconds, signal, async (inner) => {
+  const look = async (inner: AbortSignal): Promise<{ instance: Instance | undefined } | undefined> => {
     const instance = await findInstance(cloud, id, inner);
     // EC2 may not know a new instance yet; a terminated one it forgets after a while.
     if (instance === undefined) return state === "terminated" ? { instance } : undefined;
@@ -212,8 +227,10 @@ export async function waitForState(
     if (isGone(instance) && state !== "terminated") throw endedEarly(instance);
     if (state === "running" && instance.state === "stopped") throw endedEarly(instance);
     return undefined;
-  });
-  return seen.instance;
+  };
+  const schedule = state === "running" ? "instance" : "stop";
+  const pace = { clock: cloud.clock, schedule } as const;
+  return (await poll(`instance ${id} to be ${state}`, deadlineSeconds, signal, look, pace)).instance;
 }
 
 /** The error for an instance that ended although someone was using it. */
@@ -229,14 +246,28 @@ export async function setGroups(
   groupIds: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  await cloud.ask("ModifyInstanceAttribute", signal, (o) =>
-    cloud.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, Groups: [...groupIds] }), o),
+  await cloud.ask(
+    "ModifyInstanceAttribute",
+    signal,
+    (o) => cloud.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, Groups: [...groupIds] }), o),
+    aboutInstance(id),
   );
 }
 
+/** For calls about an instance that was started here, a while ago at most. */
+function aboutInstance(id: string): { resource: string; appears: Appearance } {
+  return {
+    resource: id,
+    appears: { codes: ["InvalidInstanceID.NotFound"], withinSeconds: newVisibleSeconds },
+  };
+}
+
 export async function stopInstance(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
-  await cloud.ask("StopInstances", signal, (o) =>
-    cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }), o),
+  await cloud.ask(
+    "StopInstances",
+    signal,
+    (o) => cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }), o),
+    aboutInstance(id),
   );
 }
 
@@ -246,12 +277,24 @@ export async function terminateInstances(
   ids: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const id of ids) {
-    await unlessGone(
-      cloud.ask("TerminateInstances", signal, (o) =>
-        cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }), o),
-      ),
+  if (ids.length === 0) return;
+  const terminate = async (some: readonly string[]): Promise<void> => {
+    await cloud.ask(
+      "TerminateInstances",
+      signal,
+      (o) => cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [...some] }), o),
+      {
+        resource: some.join(" "),
+        appears: { codes: ["InvalidInstanceID.NotFound"], withinSeconds: deletionVisibleSeconds },
+      },
     );
+  };
+  try {
+    await terminate(ids);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    // EC2 ends none of them when it does not know one.
+    if (ids.length > 1) for (const id of ids) await unlessGone(terminate([id]));
   }
 }
 

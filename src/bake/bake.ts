@@ -121,6 +121,7 @@ async function bakeInScope(
         return opened;
       },
       "--max-bake-time sets how long a bake may take",
+      cloud.clock,
     );
     return await turnIntoImage(creation, builder, options, prepared);
   } catch (error) {

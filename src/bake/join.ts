@@ -70,7 +70,7 @@ export async function awaitOther(
   const expires = Date.parse(builder.tags.get(tagKeys.expires) ?? "");
   const seconds = Math.max(60, Math.ceil((expires - cloud.clock.now()) / 1000));
   const filters = [{ Name: `tag:${tagKeys.run}`, Values: [run] }];
-  const found = await poll(`run ${run} to end`, seconds, signal, async (inner) => {
+  const look = async (inner: AbortSignal): Promise<{ image: Image | undefined } | undefined> => {
     const [images, instances] = await Promise.all([
       describeImages(cloud, ["self"], filters, inner),
       describeInstances(cloud, filters, inner),
@@ -78,6 +78,8 @@ export async function awaitOther(
     const [image] = newestFirst(images).filter(({ state }) => state === "pending" || state === "available");
     if (image !== undefined) return { image };
     return instances.some(({ state }) => livingStates.includes(state)) ? undefined : { image: undefined };
-  });
+  };
+  const pace = { clock: cloud.clock, schedule: "image" } as const;
+  const found = await poll(`run ${run} to end`, seconds, signal, look, pace);
   return found.image;
 }

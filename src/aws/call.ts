@@ -1,0 +1,154 @@
+import type { Clock } from "../base/clock.ts";
+import type { BakeError } from "../base/errors.ts";
+import { interruptedBy } from "../base/wait.ts";
+import { cloudCodeOf, explainCloudError, markUncertain, problemOf, type Problem } from "./cloud-error.ts";
+import { retryDelayMs } from "./retry.ts";
+
+/** Makes the call once. */
+export type Send<T> = (options: { abortSignal: AbortSignal }) => Promise<T>;
+
+/**
+ * Codes that may only mean that EC2 does not show yet what was made a moment ago, such as `InvalidGroup.NotFound`, and
+ * how many seconds that may last.
+ */
+export interface Appearance {
+  readonly codes: readonly string[];
+  readonly withinSeconds: number;
+}
+
+/** What is known of a call beside its name. */
+export interface About<T> {
+  /** For the message when it fails: `i-0123456789abcdef0`. */
+  readonly resource?: string;
+  /** What may only not be found because it was made a moment ago. */
+  readonly appears?: Appearance;
+  /**
+   * Looks for what an earlier attempt made, whose answer was lost. Needed for every create that EC2 does not repeat
+   * harmlessly by itself.
+   */
+  readonly recover?: (signal: AbortSignal) => Promise<T | undefined>;
+  /** The code that says that the thing exists already: then an earlier attempt made it. */
+  readonly duplicate?: string;
+}
+
+/** A call that is going to be made again. */
+export interface Retry {
+  readonly action: string;
+  readonly problem: Problem;
+  /** How many attempts failed so far. */
+  readonly attempts: number;
+  readonly delayMs: number;
+}
+
+export interface Caller {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onRetry: (retry: Retry) => void;
+}
+
+export interface Call<T> {
+  readonly action: string;
+  readonly kind: "ask" | "create";
+  readonly about: About<T>;
+  readonly send: Send<T>;
+}
+
+/** How long one attempt may take. RunInstances may take a while; past this the answer is lost. */
+const attemptDeadlineMs = { ask: 30_000, create: 120_000 } as const;
+
+/** How long what exists already may take to show itself, in milliseconds, and how often to look. */
+const duplicateShownWithinMs = 60_000;
+const duplicateLookMs = 2_000;
+
+/** After an interruption nobody wants to wait long to learn what became of the last call. */
+const lastLookDeadlineMs = 20_000;
+
+/**
+ * Makes one API call, again and again while that can help; the only place that does so.
+ * @throws BakeError explaining the failure, marked as uncertain when the call may have made something; `interrupted`.
+ */
+export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: AbortSignal): Promise<T> {
+  const { clock } = caller;
+  const began = clock.now();
+  /** Whether an attempt may have made something although it failed. */
+  let mayExist = false;
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt(call, signal);
+    } catch (error) {
+      if (call.kind === "ask" && signal.aborted) throw interruptedBy(signal);
+      const problem = problemOf(error);
+      if (call.kind === "create" && problem === "unavailable") mayExist = true;
+      const fail = (): BakeError => explained(call, error, mayExist);
+      if (mayExist && call.about.duplicate !== undefined && cloudCodeOf(error) === call.about.duplicate) {
+        return await recoverDuplicate(caller, call, fail, signal);
+      }
+      const { appears } = call.about;
+      const mayAppear = appears?.codes.includes(cloudCodeOf(error) ?? "") === true;
+      const failure = {
+        problem,
+        attempts,
+        elapsedMs: clock.now() - began,
+        visibleWithinMs: mayAppear ? appears.withinSeconds * 1000 : undefined,
+      };
+      const delayMs = retryDelayMs(failure, caller.random());
+      if (delayMs === undefined) return await recoverOrFail(call, mayExist, fail);
+      caller.onRetry({ action: call.action, problem, attempts, delayMs });
+      try {
+        await clock.sleep(delayMs, signal);
+      } catch (interruption) {
+        return await recoverOrFail(call, mayExist, () =>
+          mayExist ? explained(call, interruption, true) : interruptedBy(signal),
+        );
+      }
+      if (mayExist && call.about.recover !== undefined) {
+        const found = await recoverQuietly(call, signal);
+        if (found !== undefined) return found;
+      }
+    }
+  }
+}
+
+async function attempt<T>({ kind, send }: Call<T>, signal: AbortSignal): Promise<T> {
+  const deadline = AbortSignal.timeout(attemptDeadlineMs[kind]);
+  return await send({ abortSignal: kind === "ask" ? AbortSignal.any([signal, deadline]) : deadline });
+}
+
+function explained<T>({ action, about }: Call<T>, error: unknown, mayExist: boolean): BakeError {
+  const failure = explainCloudError(action, error, about.resource);
+  return mayExist ? markUncertain(failure) : failure;
+}
+
+/** The last look for what a lost answer was about, before the failure is told. */
+async function recoverOrFail<T>(call: Call<T>, mayExist: boolean, fail: () => BakeError): Promise<T> {
+  if (mayExist) {
+    const found = await recoverQuietly(call, AbortSignal.timeout(lastLookDeadlineMs));
+    if (found !== undefined) return found;
+  }
+  throw fail();
+}
+
+/** A look that fails leaves the matter as it was. */
+async function recoverQuietly<T>(call: Call<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await call.about.recover?.(signal);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The thing exists, so an earlier attempt made it; it may take a while to show. */
+async function recoverDuplicate<T>(
+  { clock }: Caller,
+  call: Call<T>,
+  fail: () => BakeError,
+  signal: AbortSignal,
+): Promise<T> {
+  const began = clock.now();
+  while (clock.now() - began < duplicateShownWithinMs && !signal.aborted) {
+    const found = await recoverQuietly(call, signal);
+    if (found !== undefined) return found;
+    await clock.sleep(duplicateLookMs, signal).catch(() => undefined);
+  }
+  return await recoverOrFail(call, true, fail);
+}
