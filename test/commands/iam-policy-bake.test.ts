@@ -138,8 +138,10 @@ async function bakeCalls({ local, unrestricted, listener }: Workplace): Promise<
   const ec2 = new EC2Client(clientOptions(local.cloud));
   await look(ec2);
   const builder = await start(ec2, local.imageId);
-  const Tags = [{ Key: "bake-ami:kept", Value: "yes" }];
-  await ec2.send(new CreateTagsCommand({ Resources: [builder.instanceId], Tags }));
+  for (const Key of ["bake-ami:kept", "bake-ami:digest"]) {
+    const Tags = [{ Key, Value: "x" }];
+    await ec2.send(new CreateTagsCommand({ Resources: [builder.instanceId], Tags }));
+  }
   await makeImage(ec2, builder.instanceId);
   await giveUp(cloud, await image(unrestricted, "given up", true));
   await end(ec2, builder);
