@@ -1,10 +1,10 @@
 import { newId, stableId } from "./state/ids.ts";
 import type { Architecture, Boot, State } from "./state/schema.ts";
 
-/** The base images that `bake-ami local setup` can make, and whose they are: the account that has them on AWS. */
+/** The base images that `bake-ami local setup` can make, and whose they are on AWS, and the user that they let in. */
 export const baseImages = {
-  "debian-12": { ownerId: "136693071363" },
-  al2023: { ownerId: "137112412989" },
+  "debian-12": { ownerId: "136693071363", login: "admin" },
+  al2023: { ownerId: "137112412989", login: "ec2-user" },
 } as const;
 
 /** On this computer both count as images that come with the cloud. */
@@ -43,7 +43,7 @@ export function baseImageId(base: BaseImageName, architecture: Architecture): st
 export function registerBaseImage(draft: State, image: BaseImage, now: number): string {
   const id = baseImageId(image.base, image.architecture);
   const older = draft.images.find((each) => each.id === id);
-  const { ownerId } = baseImages[image.base];
+  const { ownerId, login } = baseImages[image.base];
   const snapshotId = newId("snap");
   draft.images = draft.images.filter((each) => each !== older);
   draft.snapshots = draft.snapshots.filter((each) => each.id !== older?.snapshotId);
@@ -73,6 +73,7 @@ export function registerBaseImage(draft: State, image: BaseImage, now: number): 
     boot: image.boot,
     tags: {
       "bake-ami:base": image.base,
+      "bake-ami:login": login,
       ...(image.recipe === undefined ? {} : { [recipeTag]: image.recipe }),
     },
   });

@@ -47,6 +47,25 @@ test("a Debian machine under emulation", () => {
   expect(valuesOf("-device", argv)[0]).toContain("werror=stop");
 });
 
+test("spaces and commas in paths reach QEMU as they are", () => {
+  const home = "/data, of mine";
+  const argv = commandLine({
+    ...machine,
+    directory: `${home}/instances/i-0123456789abcdef0`,
+    diskFile: `${home}/disks/disk-1.qcow2`,
+    boot: { kind: "kernel", kernel: `${home}/vmlinuz`, initrd: `${home}/initrd`, commandLine: "quiet" },
+    metadataCommand: ["/usr/bin/node", "/opt/imds.js", `${home}/state.json`, "i-0123456789abcdef0"],
+  });
+  // In a list of values a comma is written twice; QEMU takes the command apart as a shell does.
+  expect(valuesOf("-drive", argv)[0]).toContain("file=/data,, of mine/disks/disk-1.qcow2,format=qcow2");
+  expect(valuesOf("-netdev", argv)[0]).toContain("/opt/imds.js '/data,, of mine/state.json' i-0");
+  // These are no lists.
+  expect(valuesOf("-kernel", argv)).toEqual(["/data, of mine/vmlinuz"]);
+  expect(valuesOf("-initrd", argv)).toEqual(["/data, of mine/initrd"]);
+  expect(valuesOf("-pidfile", argv)).toEqual(["/data, of mine/instances/i-0123456789abcdef0/pid"]);
+  expect(valuesOf("-serial", argv)).toEqual(["file:console.log"]);
+});
+
 test("cloud-init can tell that it is on EC2, and on which instance", () => {
   const [system, board] = valuesOf("-smbios", commandLine(machine));
   expect(system).toMatch(

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { BakeError } from "../../base/errors.ts";
 import { packageRoot } from "../../base/package-root.ts";
@@ -44,7 +45,9 @@ export async function debianRecipe(): Promise<string> {
   const entries = await readdir(guest, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([packages, leftOut, sizeGiB, kernelArguments("x86_64"), kernelArguments("arm64")]));
+  hash.update(
+    JSON.stringify([packages, leftOut, sizeGiB, kernelArguments("x86_64"), kernelArguments("arm64")]),
+  );
   for (const file of files.sort()) {
     hash.update(`\0${relative(guest, file)}\0`).update(await readFile(file));
   }
@@ -62,6 +65,7 @@ export async function makeDebian(options: MakeOptions): Promise<MadeImage> {
   const isRoot = process.getuid?.() === 0;
   const results = join(workDirectory, "results");
   await mkdir(results);
+  await using work = await openPlainPath(workDirectory);
   const build = shellCommand(["sh", join(guestDirectory(), "build-root.sh")]);
   const argv: [string, ...string[]] = [
     "mmdebstrap",
@@ -72,7 +76,7 @@ export async function makeDebian(options: MakeOptions): Promise<MadeImage> {
     '--aptopt=Acquire::Languages "none"',
     ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
     `--customize-hook=${build} "$1" ${debianName} ${sizeGiB * 2 ** 30}`,
-    `--customize-hook=copy-out /out ${results}`,
+    `--customize-hook=copy-out /out ${join(work.path, "results")}`,
     "--format=null",
     "bookworm",
     "/dev/null",
@@ -80,7 +84,7 @@ export async function makeDebian(options: MakeOptions): Promise<MadeImage> {
   const result = await runProgram(argv, {
     signal,
     // As root everything happens on one file system; else mmdebstrap's own user must be able to get there.
-    env: isRoot ? { ...process.env, TMPDIR: workDirectory } : process.env,
+    env: { ...process.env, TMPDIR: isRoot ? work.path : plainTemporary() },
     onOutput: (text) => {
       for (const [, message] of text.matchAll(/^I: (.+)$/gm)) if (message !== undefined) onProgress(message);
     },
@@ -110,6 +114,35 @@ export async function makeDebian(options: MakeOptions): Promise<MadeImage> {
     files: { disk: join(results, "out", "disk.qcow2"), boot },
     createdAt: now,
   };
+}
+
+/** A way to a directory that has no sign in it which means something to the programs that it is given to. */
+interface PlainPath extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** mmdebstrap takes the arguments of its hooks apart at spaces, and knows no way to quote one. */
+const plainPath = /^[A-Za-z0-9/._+-]+$/;
+
+/**
+ * The directory itself, or a link to it where its path is not plain.
+ */
+export async function openPlainPath(directory: string): Promise<PlainPath> {
+  if (plainPath.test(directory)) return { path: directory, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const aside = await mkdtemp(join(plainTemporary(), "bake-ami-setup-"));
+  const path = join(aside, "work");
+  await symlink(directory, path);
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      await rm(aside, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The directory for temporary files; the system's own when the one that was set is no plain path. */
+function plainTemporary(): string {
+  return plainPath.test(tmpdir()) ? tmpdir() : "/tmp";
 }
 
 /** Kernel messages below warnings stay off the console: each character there costs an exit from the machine. */
