@@ -24,7 +24,7 @@ export async function bakeRequest(
   content: { readonly plan: Plan; readonly bundle: Bundle },
 ): Promise<BakeOptions> {
   const { run, listener, signal } = session;
-  const endpoint = await openEndpoint(argv, context);
+  const endpoint = await openEndpoint(argv, context, listener);
   const { sshInterface, sshProxyCommand } = argv;
   if (!endpoint.sshInterfaces.includes(sshInterface)) {
     throw new BakeError("usage", `--ssh-interface ${sshInterface} does not exist on a local machine`, {

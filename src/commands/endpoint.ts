@@ -1,8 +1,10 @@
 import { networkInterfaces } from "node:os";
 import type { SshInterface } from "../bake/place.ts";
 import type { Architecture, SourceQuery } from "../bake/source.ts";
-import { Cloud } from "../aws/cloud.ts";
+import type { Retry } from "../aws/call.ts";
+import { Cloud, type CloudOptions } from "../aws/cloud.ts";
 import { BakeError, messageOf } from "../base/errors.ts";
+import type { Listener } from "../report/events.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { localCloudDirectory } from "./data-directory.ts";
 
@@ -28,21 +30,47 @@ export interface Endpoint {
 const defaultTypes = { x86_64: "t3.small", arm64: "t4g.small" } as const;
 
 /** The only place that knows whether the cloud is AWS or this computer. */
-export async function openEndpoint(options: GlobalOptions, context: Context): Promise<Endpoint> {
-  return options.local ? await openLocal(options, context) : openAws(options);
+export async function openEndpoint(
+  options: GlobalOptions,
+  context: Context,
+  listener?: Listener,
+): Promise<Endpoint> {
+  const onRetry = listener === undefined ? {} : { onRetry: noteOfRetry(listener) };
+  return options.local ? await openLocal(options, context, onRetry) : openAws(options, onRetry);
+}
+
+/** Says when a call is made for the third time and more: once is nothing that anybody needs to know. */
+function noteOfRetry(listener: Listener): (retry: Retry) => void {
+  return ({ action, problem, attempts, delayMs }) => {
+    if (attempts < 2) return;
+    const why = problem === "not-found" ? "does not find yet what was just made" : `is ${problem}`;
+    const message = `${action} ${why}; attempt ${attempts + 1} in ${(delayMs / 1000).toFixed(1)} s`;
+    listener({ type: "note", at: Date.now(), message });
+  };
 }
 
 function ownerOf(options: GlobalOptions, cloud: Cloud): (signal: AbortSignal) => Promise<string> {
   return async (signal) => options.owner ?? (await cloud.callerArn(signal));
 }
 
-async function openLocal(options: GlobalOptions, context: Context): Promise<Endpoint> {
-  const { openLocalCloud, requestHandler } = await import("../local/index.ts");
-  const local = openLocalCloud({ directory: localCloudDirectory(context.environment) });
+async function openLocal(
+  options: GlobalOptions,
+  context: Context,
+  more: Pick<CloudOptions, "onRetry">,
+): Promise<Endpoint> {
+  const { openLocalCloud, readFaultPlan, readPolicy, requestHandler } = await import("../local/index.ts");
+  const faults = context.environment["BAKE_AMI_LOCAL_FAULTS"] ?? "";
+  const policy = context.environment["BAKE_AMI_LOCAL_POLICY"] ?? "";
+  const local = openLocalCloud({
+    directory: localCloudDirectory(context.environment),
+    ...(faults === "" ? {} : { faults: await readFaultPlan(faults) }),
+    ...(policy === "" ? {} : { policy: await readPolicy(policy) }),
+  });
   const cloud = new Cloud({
     region: options.region ?? "local",
     requestHandler: requestHandler(local),
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    ...more,
   });
   return {
     cloud,
@@ -63,8 +91,8 @@ async function openLocal(options: GlobalOptions, context: Context): Promise<Endp
   };
 }
 
-function openAws(options: GlobalOptions): Endpoint {
-  const cloud = new Cloud({ region: options.region, profile: options.profile });
+function openAws(options: GlobalOptions, more: Pick<CloudOptions, "onRetry">): Endpoint {
+  const cloud = new Cloud({ region: options.region, profile: options.profile, ...more });
   return {
     cloud,
     newestSource: (minimal) => ({

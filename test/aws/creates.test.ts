@@ -145,11 +145,8 @@ test("what was made a moment ago may take a while to be found; what never was is
   });
   await within(faulty("none", []), async (setting) => {
     const began = setting.clock.now();
-    const { imageId: _, ...rest } = {
-      imageId: "",
-      local: { ...setting.local, imageId: "ami-0000000000000dead" },
-    };
-    const { message } = await failureOf(creates.RunInstances({ ...setting, ...rest }));
+    const local = { ...setting.local, imageId: "ami-0000000000000dead" };
+    const { message } = await failureOf(creates.RunInstances({ ...setting, local }));
     expect(message).toContain("ami-0000000000000dead");
     expect(setting.clock.now() - began).toBe(0);
   });
