@@ -47,7 +47,7 @@ const debian = {
 
 test("by id, by name and owner, and with a login of the user's own", async () => {
   await using local = await stateOnlyCloud();
-  expect(await find(local, {})).toBe(`${local.imageId} x86_64 ec2-user`);
+  expect(await find(local, {})).toBe(`${local.imageId} x86_64 admin`);
   expect(await find(local, { query: debian })).toBe(`${local.imageId} x86_64 admin`);
   expect(await find(local, { query: debian, login: "root" })).toBe(`${local.imageId} x86_64 root`);
   expect(await find(local, { query: { ...debian, name: "debian-12-amd64*" } })).toContain(local.imageId);
