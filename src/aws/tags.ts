@@ -8,6 +8,7 @@ export const tagKeys = {
   expires: "bake-ami:expires",
   services: "bake-ami:services",
   init: "bake-ami:init",
+  catalog: "bake-ami:catalog",
   base: "bake-ami:base",
   version: "bake-ami:version",
   login: "bake-ami:login",
@@ -26,6 +27,9 @@ export type Tags = ReadonlyMap<string, string>;
 /** EC2's limits. */
 const longestValue = 256;
 const mostTags = 50;
+
+/** Run, owner, role, expires, name, base, version, login and a few for later come on top. */
+const mostPairTags = mostTags - 14;
 
 export interface RunTags {
   readonly run: string;
@@ -48,15 +52,19 @@ export function runTags(options: RunTags): Map<string, string> {
 }
 
 /**
- * What an image carries about its content: the services that were asked for, and the digest of every service whose
- * init it has, spread over as many tags as that takes.
+ * What an image carries about its content: the services that were asked for, the digest of every service whose init it
+ * has, and of every service that its machines could run, each list spread over as many tags as it takes. The last one
+ * is left out where there is no room for it.
+ * @param catalog of every service in its bundle, the digest of all that it is
+ * @param reserved how many tags of the user's own the image gets
  * @throws BakeError `usage` when EC2's limits on tags do not allow it.
  */
 export function imageTags(
   requested: readonly string[],
   init: ReadonlyMap<string, string>,
+  catalog: ReadonlyMap<string, string> = new Map(),
+  reserved = 0,
 ): Map<string, string> {
-  const tags = new Map<string, string>();
   const services = requested.join(" ");
   if (services.length > longestValue) {
     throw new BakeError(
@@ -67,23 +75,8 @@ export function imageTags(
       },
     );
   }
-  tags.set(tagKeys.services, services);
-  let value = "";
-  let count = 0;
-  const flush = (): void => {
-    if (value === "") return;
-    count += 1;
-    tags.set(`${tagKeys.init}.${count}`, value);
-    value = "";
-  };
-  for (const [name, digest] of init) {
-    const pair = `${name}=${digest}`;
-    if (value !== "" && value.length + 1 + pair.length > longestValue) flush();
-    value = value === "" ? pair : `${value} ${pair}`;
-  }
-  flush();
-  // Run, owner, role, expires, name, base, version, login and a few for later come on top.
-  if (count > mostTags - 14) {
+  const initTags = pairTags(tagKeys.init, init);
+  if (initTags.length > mostPairTags) {
     throw new BakeError(
       "usage",
       `${init.size} services do not fit into the ${mostTags} tags that an image may have`,
@@ -92,18 +85,45 @@ export function imageTags(
       },
     );
   }
-  return tags;
+  const catalogTags = pairTags(tagKeys.catalog, catalog);
+  const fits = initTags.length + catalogTags.length + reserved <= mostPairTags;
+  return new Map([[tagKeys.services, services], ...initTags, ...(fits ? catalogTags : [])]);
+}
+
+/** `name=digest` pairs in tags `key.1`, `key.2` ..., each as full as it may be. */
+function pairTags(key: string, pairs: ReadonlyMap<string, string>): [string, string][] {
+  const values: string[] = [];
+  for (const [name, digest] of pairs) {
+    const pair = `${name}=${digest}`;
+    const last = values.at(-1);
+    if (last === undefined || last.length + 1 + pair.length > longestValue) values.push(pair);
+    else values[values.length - 1] = `${last} ${pair}`;
+  }
+  return values.map((value, index) => [`${key}.${index + 1}`, value]);
 }
 
 /** The services whose init an image or machine has, with their digests, from its tags. */
 export function initOf(tags: Tags): Map<string, string> {
-  const init = new Map<string, string>();
+  return pairsIn(tags, tagKeys.init);
+}
+
+/**
+ * The services that an image's machines could run, with the digest of all that each is; undefined when the image does not
+ * say, because they were too many or it is older than this tag.
+ */
+export function catalogOf(tags: Tags): Map<string, string> | undefined {
+  const catalog = pairsIn(tags, tagKeys.catalog);
+  return catalog.size === 0 ? undefined : catalog;
+}
+
+function pairsIn(tags: Tags, key: string): Map<string, string> {
+  const pairs = new Map<string, string>();
   for (let n = 1; ; n += 1) {
-    const value = tags.get(`${tagKeys.init}.${n}`);
-    if (value === undefined) return init;
+    const value = tags.get(`${key}.${n}`);
+    if (value === undefined) return pairs;
     for (const pair of value.split(" ")) {
       const [name, digest] = pair.split("=");
-      if (name !== undefined && digest !== undefined) init.set(name, digest);
+      if (name !== undefined && digest !== undefined) pairs.set(name, digest);
     }
   }
 }

@@ -24,6 +24,8 @@ export async function prepare(options: BakeOptions): Promise<Prepared> {
   const contentTags = imageTags(
     plan.requested,
     new Map(plan.services.map((s) => [s.service.name, s.digest])),
+    options.bundle.services,
+    options.extraTags.size,
   );
   checkPause(options);
   const source = await findSource(

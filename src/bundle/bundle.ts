@@ -4,4 +4,6 @@ export interface Bundle {
   readonly digest: string;
   /** tar.gz; the same input gives the same bytes. */
   readonly archive: Uint8Array;
+  /** Every service in it, with the digest of all that it is. */
+  readonly services: ReadonlyMap<string, string>;
 }

@@ -7,6 +7,7 @@ import { packTar } from "modern-tar";
 import { BakeError } from "../base/errors.ts";
 import { packageRoot } from "../base/package-root.ts";
 import type { ServiceFile } from "../catalog/service.ts";
+import { contentDigest } from "../plan/digest.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Bundle } from "./bundle.ts";
 import { compile, type Entry } from "./compile.ts";
@@ -52,7 +53,8 @@ export async function makeBundle(plan: Plan): Promise<Bundle> {
   const zipped = await promisify(gzip)(archive);
   // The header's operating system byte: "unknown", on every system.
   zipped[9] = 255;
-  return { digest, archive: zipped };
+  const services = new Map(plan.services.map(({ service }) => [service.name, contentDigest(service)]));
+  return { digest, archive: zipped, services };
 }
 
 /** Some at a time: a catalog may have more files than a process may have open. */

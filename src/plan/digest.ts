@@ -47,6 +47,24 @@ export function planDigest(
   ]);
 }
 
+/**
+ * The digest of all that a service is, in every phase and whatever values its parameters are given: two of them tell
+ * whether a service has changed since.
+ * @returns 8 hex characters: it goes into a tag, and nothing but a note hangs on it
+ */
+export function contentDigest(service: Service): string {
+  return digestOf([
+    service.files.map(contentOf),
+    service.requires,
+    service.packages.dnf,
+    service.packages.apt,
+    service.units.map(({ name, enabled }) => [name, enabled]),
+    [...service.parameters].map(([name, parameter]) => [name, parameter.default ?? null]),
+    service.timeoutSeconds,
+    service.retries,
+  ]).slice(0, 8);
+}
+
 // Not only init/ and files/: a step may also read a script of its own kept elsewhere in the directory.
 const unseen = /^(?:update|verify)(?:\.sh$|\/)|^(?:README|LICEN[CS]E|CHANGELOG)(?:\.[a-z]+)?$/;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { imageTags, initOf, namesIn, readTags, runTags, writeTags } from "../../src/aws/tags.ts";
+import { catalogOf, imageTags, initOf, namesIn, readTags, runTags, writeTags } from "../../src/aws/tags.ts";
 
 const digest = "0123456789abcdef";
 
@@ -17,6 +17,20 @@ describe("image tags", () => {
       Array.from({ length: 400 }, (_, n) => [`a-rather-long-service-name-${n}`, digest] as const),
     );
     expect(() => imageTags(["web"], init)).toThrow(/400 services do not fit into the 50 tags/);
+  });
+
+  test("the catalog is read back, and left out where it does not fit", () => {
+    const init = new Map([["web", digest]]);
+    const catalog = new Map(Array.from({ length: 300 }, (_, n) => [`service-${n}`, "01234567"] as const));
+    const tags = imageTags(["web"], init, catalog);
+    for (const value of tags.values()) expect(value.length).toBeLessThanOrEqual(256);
+    expect(catalogOf(tags)).toEqual(catalog);
+    expect(initOf(tags)).toEqual(init);
+    expect(tags.size).toBeLessThanOrEqual(36);
+    // The user's own tags need their room too.
+    const crowded = imageTags(["web"], init, catalog, 30);
+    expect(catalogOf(crowded)).toBeUndefined();
+    expect(initOf(crowded)).toEqual(init);
   });
 
   test("too long a list of requested services is refused", () => {

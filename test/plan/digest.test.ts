@@ -1,7 +1,7 @@
 import { chmodSync, renameSync, rmSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { makePlan } from "../../src/plan/index.ts";
+import { contentDigest, makePlan } from "../../src/plan/index.ts";
 import { Project } from "../support/project.ts";
 import { catalogOf } from "./catalogs.ts";
 
@@ -162,4 +162,31 @@ test("two places on disk give the same digests, of 16 hex characters", () => {
   expect(digestsOf(other)).toEqual(digests);
   for (const digest of digests.values()) expect(digest).toMatch(/^[0-9a-f]{16}$/);
   expect(new Set(digests.values()).size).toBe(digests.size);
+});
+
+test("the digest of all that a service is changes with every phase, and not with what is passed over", () => {
+  using project = new Project(files);
+  const digest = (): string => {
+    const web = catalogOf(project).services.get("web");
+    return web === undefined ? "none" : contentDigest(web);
+  };
+  const before = digest();
+  expect(before).toMatch(/^[0-9a-f]{8}$/);
+  project.write("services/other/init.sh", "#!/bin/sh\necho changed\n");
+  project.write(
+    "services/web/service.yaml",
+    declaration.replace("description: web server", "description: x"),
+  );
+  expect(digest()).toBe(before);
+  const seen = new Set([before]);
+  for (const change of [
+    write("services/web/update/10-u.sh", "#!/bin/sh\necho changed\n"),
+    write("services/web/verify.sh", "#!/bin/sh\necho changed\n"),
+    replace("default: 80", "default: 81"),
+    replace("retries: 1", "retries: 2"),
+  ]) {
+    change(project);
+    seen.add(digest());
+  }
+  expect(seen.size).toBe(5);
 });

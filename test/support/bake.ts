@@ -92,7 +92,7 @@ export function testBake(
     options: {
       cloud: new Cloud({ ...clientOptions(local.cloud), ...cloudOptions }),
       plan: planOf("web"),
-      bundle: { digest: "0123456789abcdef", archive: new Uint8Array() },
+      bundle: { digest: "0123456789abcdef", archive: new Uint8Array(), services: new Map() },
       run: newRunId(new Date()),
       owner: "somebody",
       source: { kind: "id", id: local.imageId },
