@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { BakeError } from "../base/errors.ts";
-import { interruptedBy } from "../base/wait.ts";
-import { cloudCodeOf, explainCloudError, markUncertain, problemOf, type Problem } from "./cloud-error.ts";
+import { interruptedBy, orInterrupted } from "../base/wait.ts";
+import { explainCloudError, markUncertain } from "./cloud-error.ts";
+import { cloudCodeOf, NoAnswer, problemOf, type Problem } from "./problem.ts";
 import { retryDelayMs } from "./retry.ts";
 
 /** Makes the call once. */
@@ -74,14 +75,16 @@ export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: 
   let mayExist = false;
   for (let attempts = 1; ; attempts += 1) {
     try {
-      return await attempt(call, signal);
+      return await attempt(caller, call, signal);
     } catch (error) {
       if (call.kind === "ask" && signal.aborted) throw interruptedBy(signal);
       const problem = problemOf(error);
       if (call.kind === "create" && problem === "unavailable") mayExist = true;
       const fail = (): BakeError => explained(call, error, mayExist);
-      if (mayExist && call.about.duplicate !== undefined && cloudCodeOf(error) === call.about.duplicate) {
-        return await recoverDuplicate(caller, call, fail, signal);
+      if (call.about.duplicate !== undefined && cloudCodeOf(error) === call.about.duplicate) {
+        // Without a lost answer it is an earlier process that made it, or it is somebody else's.
+        if (mayExist) return await recoverDuplicate(caller, call, fail, signal);
+        return await recoverOrFail(call, true, fail);
       }
       const { appears } = call.about;
       const mayAppear = appears?.codes.includes(cloudCodeOf(error) ?? "") === true;
@@ -109,9 +112,29 @@ export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: 
   }
 }
 
-async function attempt<T>({ kind, send }: Call<T>, signal: AbortSignal): Promise<T> {
-  const deadline = AbortSignal.timeout(attemptDeadlineMs[kind]);
-  return await send({ abortSignal: kind === "ask" ? AbortSignal.any([signal, deadline]) : deadline });
+/**
+ * One attempt, with a deadline: an answer that never comes must not hold anybody up. It goes by the same clock as the
+ * retries, and holds even when whoever carries the request does not listen to the signal.
+ */
+async function attempt<T>({ clock }: Caller, { kind, send }: Call<T>, signal: AbortSignal): Promise<T> {
+  const stop = new AbortController();
+  const answered = new AbortController();
+  const limitMs = attemptDeadlineMs[kind];
+  const noAnswer = clock.sleep(limitMs, answered.signal).then(() => {
+    throw new NoAnswer(`none within ${limitMs / 1000} s`);
+  });
+  const giveUp = (): void => {
+    stop.abort(signal.reason);
+  };
+  if (kind === "ask") signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    const answer = Promise.race([send({ abortSignal: stop.signal }), noAnswer]);
+    return kind === "ask" ? await orInterrupted(answer, signal) : await answer;
+  } finally {
+    answered.abort();
+    stop.abort();
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 function explained<T>({ action, about }: Call<T>, error: unknown, mayExist: boolean): BakeError {

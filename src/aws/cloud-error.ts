@@ -1,114 +1,8 @@
-import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
+import { BakeError, messageOf } from "../base/errors.ts";
+import { denialOf, hintForDenial } from "./denial.ts";
+import { cloudCodeOf, problemOf, problemOfCode } from "./problem.ts";
 
-/**
- * What an error means for whoever asked:
- * - `throttled`: too many calls; the same one later
- * - `not-found`: the thing does not exist, or EC2 does not show it yet
- * - `capacity`: there is no room for it here and now; somewhere else there may be
- * - `unavailable`: the service or the way to it failed; what became of the call is not known
- * - `in-use`: something still needs the thing
- * - `denied`: the caller may not
- * - `permanent`: the same call will fail again
- */
-export type Problem =
-  "throttled" | "not-found" | "capacity" | "unavailable" | "in-use" | "denied" | "permanent";
-
-/** Codes whose name does not say what they are (EC2 User Guide, "Error codes for the Amazon EC2 API"). */
-const problems: Readonly<Record<string, Problem>> = {
-  RequestLimitExceeded: "throttled",
-  EC2ThrottledException: "throttled",
-  Throttling: "throttled",
-  ThrottlingException: "throttled",
-  ThrottledException: "throttled",
-  RequestThrottled: "throttled",
-  RequestThrottledException: "throttled",
-  TooManyRequestsException: "throttled",
-  SnapshotCreationPerVolumeRateExceeded: "throttled",
-
-  InsufficientInstanceCapacity: "capacity",
-  InsufficientHostCapacity: "capacity",
-  InsufficientReservedInstanceCapacity: "capacity",
-  InsufficientCapacity: "capacity",
-  InsufficientFreeAddressesInSubnet: "capacity",
-  InsufficientAddressCapacity: "capacity",
-  InsufficientVolumeCapacity: "capacity",
-  // The type is not offered in this zone.
-  Unsupported: "capacity",
-  InstanceLimitExceeded: "capacity",
-  VcpuLimitExceeded: "capacity",
-  MaxSpotInstanceCountExceeded: "capacity",
-  SpotMaxPriceTooLow: "capacity",
-
-  InternalError: "unavailable",
-  InternalFailure: "unavailable",
-  Unavailable: "unavailable",
-  ServiceUnavailable: "unavailable",
-  RequestTimeout: "unavailable",
-  RequestTimeoutException: "unavailable",
-
-  DependencyViolation: "in-use",
-  "InvalidGroup.InUse": "in-use",
-  "InvalidSnapshot.InUse": "in-use",
-  "InvalidIPAddress.InUse": "in-use",
-
-  UnauthorizedOperation: "denied",
-  AccessDenied: "denied",
-  AccessDeniedException: "denied",
-
-  // As said of an image that is pending.
-  "InvalidAMIID.Unavailable": "not-found",
-  ParameterNotFound: "not-found",
-};
-
-/** What a system error of the connection is called. */
-const connectionCodes = new Set([
-  "ECONNRESET",
-  "ECONNREFUSED",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ENETUNREACH",
-  "EHOSTUNREACH",
-  "UND_ERR_SOCKET",
-]);
-
-/** The error code of the service behind an error, if it has one: `InvalidInstanceID.NotFound`. */
-export function cloudCodeOf(error: unknown): string | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if ("$fault" in current) return current.name;
-  }
-  return undefined;
-}
-
-/** What an error means, whoever wrapped it. */
-export function problemOf(error: unknown): Problem {
-  const code = cloudCodeOf(error);
-  if (code !== undefined) {
-    const known = problems[code];
-    if (known !== undefined) return known;
-    if (code.endsWith(".NotFound")) return "not-found";
-    return statusOf(error) >= 500 ? "unavailable" : "permanent";
-  }
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if (connectionCodes.has(systemCodeOf(current) ?? "")) return "unavailable";
-    // What a passed deadline of one attempt looks like; an interruption never gets here.
-    if (current.name === "TimeoutError" || current.name === "AbortError") return "unavailable";
-  }
-  return "permanent";
-}
-
-function statusOf(error: unknown): number {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if (!("$metadata" in current)) continue;
-    const metadata: unknown = current.$metadata;
-    if (typeof metadata === "object" && metadata !== null && "httpStatusCode" in metadata) {
-      return Number(metadata.httpStatusCode);
-    }
-  }
-  return 0;
-}
+export { cloudCodeOf, problemOf, type Problem } from "./problem.ts";
 
 /** Whether the cloud says that the thing does not exist, or not yet. */
 export function isNotFound(error: unknown): boolean {
@@ -152,16 +46,9 @@ export function isUncertain(error: unknown): boolean {
 export function explainCloudError(action: string, error: unknown, resource?: string): BakeError {
   if (error instanceof BakeError) return error;
   const code = cloudCodeOf(error);
-  // Some thousand characters that only AWS can read.
-  const message = messageOf(error).replace(/\s*Encoded authorization failure message: .*$/s, "");
   const what = resource === undefined ? action : `${action} ${resource}`;
-  if (code !== undefined) {
-    const hint = hintFor(code, action);
-    return new BakeError(isNotFound(error) ? "not-found" : "cloud", `${what}: ${message} (${code})`, {
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-    });
-  }
+  if (code !== undefined) return explainCode({ action, what, code }, error);
+  const message = messageOf(error).replace(unreadableNote, "");
   if (error instanceof Error && error.name === "CredentialsProviderError") {
     return new BakeError("usage", `no AWS credentials: ${message}`, {
       cause: error,
@@ -183,25 +70,48 @@ export function explainCloudError(action: string, error: unknown, resource?: str
   return new BakeError("cloud", `${what}: ${message}`, { cause: error });
 }
 
-function hintFor(code: string, action: string): string | undefined {
-  if (problems[code] === "denied") {
-    const name = action.includes(":") ? action : `ec2:${action}`;
-    const statement = JSON.stringify({ Effect: "Allow", Action: name, Resource: "*" });
-    return `the caller's policy must allow it, for example ${statement}; docs/iam-policy.md has the whole policies`;
+/** What the SDK adds for programmers who look at its errors in a debugger. */
+const unreadableNote = /\s*Deserialization error: to see the raw response, .*$/s;
+
+function explainCode(
+  call: { readonly action: string; readonly what: string; readonly code: string },
+  error: unknown,
+): BakeError {
+  const { action, what, code } = call;
+  if (problemOfCode(code, 0) === "denied") {
+    const denial = denialOf(action, messageOf(error));
+    // The cause is shown under the message when it says more, and its encoded part says nothing to anybody.
+    const cause = error instanceof Error ? new Error(denial.message, { cause: error }) : undefined;
+    const on = denial.resource === undefined ? "" : ` on ${denial.resource}`;
+    const needed = denial.action === denial.asked ? "" : `needs ${denial.action}${on}: `;
+    return new BakeError("cloud", `${what}: ${needed}${denial.message} (${code})`, {
+      cause,
+      hint: hintForDenial(denial),
+    });
   }
-  switch (code) {
-    case "ExpiredToken":
-    case "ExpiredTokenException":
-    case "RequestExpired":
-      return "the session has expired; sign in again";
-    case "AuthFailure":
-    case "InvalidClientTokenId":
-    case "UnrecognizedClientException":
-      return "the credentials are not valid here; check the profile and the Region";
-    case "OptInRequired":
-    case "PendingVerification":
-      return "the account is not ready for EC2; see its messages in the AWS console";
-    default:
-      return undefined;
-  }
+  const hint = hints.get(code);
+  return new BakeError(
+    problemOf(error) === "not-found" ? "not-found" : "cloud",
+    `${what}: ${messageOf(error)} (${code})`,
+    { cause: error, ...(hint === undefined ? {} : { hint }) },
+  );
 }
+
+const expired = "the session has expired; sign in again";
+const invalid = "the credentials are not valid here; check the profile and the Region";
+const notReady = "the account is not ready for EC2; see its messages in the AWS console";
+
+const hints: ReadonlyMap<string, string> = new Map([
+  ["ExpiredToken", expired],
+  ["ExpiredTokenException", expired],
+  ["RequestExpired", "the session has expired, or this computer's clock is wrong; sign in again"],
+  ["AuthFailure", invalid],
+  ["InvalidClientTokenId", invalid],
+  ["UnrecognizedClientException", invalid],
+  ["SignatureDoesNotMatch", invalid],
+  ["OptInRequired", notReady],
+  ["PendingVerification", notReady],
+  ["RequestLimitExceeded", "others use up this account's calls in this Region; try again later"],
+  ["InstanceLimitExceeded", "choose other types with --type, or ask AWS for a higher quota"],
+  ["VcpuLimitExceeded", "choose other types with --type, or ask AWS for a higher quota"],
+]);

@@ -28,11 +28,15 @@ export class VirtualClock implements Clock {
   readonly sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
     throwIfAborted(signal);
     await new Promise<void>((resolve, reject) => {
-      const sleeper: Sleeper = { until: this.#now + Math.max(0, milliseconds), wake: resolve };
-      this.#sleepers.add(sleeper);
       const stop = (): void => {
         if (this.#sleepers.delete(sleeper)) reject(interruptedBy(signal));
       };
+      const wake = (): void => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      };
+      const sleeper: Sleeper = { until: this.#now + Math.max(0, milliseconds), wake };
+      this.#sleepers.add(sleeper);
       signal.addEventListener("abort", stop, { once: true });
     });
   };
