@@ -45,14 +45,21 @@ export const launchVerb: Verb = (parser, context) =>
       if (!Number.isInteger(argv.count) || argv.count < 1) {
         throw new BakeError("usage", `--count ${argv.count} is no number of machines`);
       }
-      const [{ openEndpoint }, { findImage }, { launch }, { loginKey }, { launchedResult }] =
-        await Promise.all([
-          import("./endpoint.ts"),
-          import("../launch/choose-image.ts"),
-          import("../launch/launch.ts"),
-          import("./login-key.ts"),
-          import("./machine-lines.ts"),
-        ]);
+      const [
+        { openEndpoint },
+        { findImage },
+        { launch },
+        { loginKey },
+        { launchedResult },
+        { openRunRecords },
+      ] = await Promise.all([
+        import("./endpoint.ts"),
+        import("../launch/choose-image.ts"),
+        import("../launch/launch.ts"),
+        import("./login-key.ts"),
+        import("./machine-lines.ts"),
+        import("./run-records.ts"),
+      ]);
       await runSession(argv, context, async ({ run, listener, signal }) => {
         await warnOfOldBase(argv, context, listener);
         const endpoint = await openEndpoint(argv, context);
@@ -76,21 +83,28 @@ export const launchVerb: Verb = (parser, context) =>
         const way = { sshInterface: "public-ip", proxied: false } as const;
         const cidrs =
           argv.allowCidr === undefined ? await endpoint.callerCidrs(way, signal) : [argv.allowCidr];
-        const launched = await launch({
-          cloud: endpoint.cloud,
-          choice,
-          run,
-          owner,
-          instanceType:
-            argv.type ?? endpoint.defaultTypes[choice.image.architecture === "arm64" ? "arm64" : "x86_64"],
-          count: argv.count,
-          ports: ports.flatMap((port) => cidrs.map((cidr) => ({ port, cidr }))),
-          loginKey: key.publicKey,
-          waitSeconds: argv.wait ? timeoutSeconds : undefined,
-          listener,
-          signal,
-        });
-        return launchedResult(launched);
+        const records = openRunRecords(context.environment, listener);
+        // So that a cleanup meanwhile does not take its key and its group for leftovers.
+        await records.claim(run);
+        try {
+          const launched = await launch({
+            cloud: endpoint.cloud,
+            choice,
+            run,
+            owner,
+            instanceType:
+              argv.type ?? endpoint.defaultTypes[choice.image.architecture === "arm64" ? "arm64" : "x86_64"],
+            count: argv.count,
+            ports: ports.flatMap((port) => cidrs.map((cidr) => ({ port, cidr }))),
+            loginKey: key.publicKey,
+            waitSeconds: argv.wait ? timeoutSeconds : undefined,
+            listener,
+            signal,
+          });
+          return launchedResult(launched);
+        } finally {
+          await records.remove(run);
+        }
       });
     },
   );

@@ -21,15 +21,21 @@ export interface RunRecord {
   readonly instanceId?: string;
 }
 
-const fileSchema = z.object({
+const workSchema = z.object({
   run: z.string(),
   pid: z.number().int().positive(),
   pidStartedAt: z.string(),
+});
+
+const keysSchema = z.object({
   services: z.array(z.string()),
   loginKey: z.string(),
   hostKey: z.string(),
   instanceId: z.string().optional(),
 });
+
+/** A run without a builder, such as a launch, has no keys to keep. */
+const fileSchema = z.union([workSchema.extend(keysSchema.shape), workSchema.strict()]);
 
 type Stored = z.infer<typeof fileSchema>;
 
@@ -63,17 +69,26 @@ export class RunRecords {
    * @throws BakeError `failed` when it cannot be written.
    */
   async save(record: RunRecord): Promise<void> {
-    const { pid, startedAt } = await ownIdentity();
     const { run, services, loginKey, hostKey, instanceId } = record;
-    const stored: Stored = {
-      run,
-      pid,
-      pidStartedAt: startedAt,
+    await this.#write(run, {
       services: [...services],
       loginKey: loginKey.reveal(),
       hostKey,
       ...(instanceId === undefined ? {} : { instanceId }),
-    };
+    });
+  }
+
+  /**
+   * Says that the calling process works on a run that has no builder.
+   * @throws BakeError `failed` when it cannot be written.
+   */
+  async claim(run: string): Promise<void> {
+    await this.#write(run, {});
+  }
+
+  async #write(run: string, keys: z.infer<typeof keysSchema> | Record<string, never>): Promise<void> {
+    const { pid, startedAt } = await ownIdentity();
+    const stored: Stored = { run, pid, pidStartedAt: startedAt, ...keys };
     const file = this.#file(run);
     const aside = `${file}.${randomId(6)}.new`;
     try {
@@ -83,14 +98,14 @@ export class RunRecords {
     } catch (error) {
       // The failure itself is what counts.
       await rm(aside, { force: true }).catch(() => undefined);
-      throw new BakeError("failed", `the keys of run ${run} cannot be kept: ${messageOf(error)}`, {
+      throw new BakeError("failed", `the record of run ${run} cannot be kept: ${messageOf(error)}`, {
         cause: error,
         hint: `make ${this.#directory} writable, or choose another place with BAKE_AMI_DATA_DIR`,
       });
     }
   }
 
-  /** The record of a run, or undefined when there is none that can be read. */
+  /** The record of a run's builder, or undefined when there is none that can be read. */
   async load(run: string): Promise<RunRecord | undefined> {
     const stored = await this.#read(run);
     return stored === undefined ? undefined : recordOf(stored);
@@ -101,11 +116,11 @@ export class RunRecords {
     if (isRunId(run)) await rm(this.#file(run), { force: true });
   }
 
-  /** Every record that can be read, oldest run first. */
+  /** Every record of a builder that can be read, oldest run first. */
   async all(): Promise<RunRecord[]> {
     const runs = await this.#runs();
     const stored = await Promise.all(runs.map((run) => this.#read(run)));
-    return stored.flatMap((each) => (each === undefined ? [] : [recordOf(each)]));
+    return stored.flatMap((each) => (each === undefined ? [] : (recordOf(each) ?? [])));
   }
 
   /** Whether the process that wrote a run's record still runs, here and now. */
@@ -183,7 +198,8 @@ function parsed(text: string): unknown {
   }
 }
 
-function recordOf(stored: Stored): RunRecord {
+function recordOf(stored: Stored): RunRecord | undefined {
+  if (!("loginKey" in stored)) return undefined;
   const { run, services, loginKey, hostKey, instanceId } = stored;
   return {
     run,

@@ -16,6 +16,7 @@ import type { OpenOptions } from "../../src/local/open.ts";
 import { newKeyPair } from "../../src/machine/keys.ts";
 import type { Event } from "../../src/report/events.ts";
 import { clientOptions, stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 let signal: AbortSignal;
 
@@ -29,15 +30,17 @@ const fresh = runAt(1000, "bbbbbb");
 
 let local: StateOnlyCloud;
 let cloud: Cloud;
+let clock: VirtualClock;
 let events: Event[];
 
 async function open(options: Partial<OpenOptions> = {}): Promise<void> {
-  local = await stateOnlyCloud(options);
-  cloud = new Cloud(clientOptions(local.cloud));
+  local = await stateOnlyCloud({ now: clock.now, ...options });
+  cloud = new Cloud({ ...clientOptions(local.cloud), clock });
 }
 
 beforeEach(() => {
   signal = AbortSignal.timeout(60_000);
+  clock = new VirtualClock(Date.now());
   events = [];
 });
 afterEach(async () => {
@@ -68,7 +71,7 @@ interface Making {
 
 /** What a bake has when it is cut short. */
 async function make({ run, owner = "me", expired = false, kept = false, image }: Making): Promise<Made> {
-  const expires = new Date(Date.now() + (expired ? -1000 : 3600_000));
+  const expires = new Date(clock.now() + (expired ? -1000 : 3600_000));
   const tags = (role: Role): Map<string, string> => runTags({ run, owner, role, expires });
   const vpcId = await defaultVpc(cloud, signal);
   const name = `bake-ami-${run}`;
@@ -123,8 +126,13 @@ const clean = (options: Partial<CleanupOptions> = {}): Promise<Removal[]> =>
 
 const idsOf = (removals: readonly Removal[]): string[] => removals.map(({ id }) => id);
 
+/** A test in which waiting takes no time. */
+function inNoTime(name: string, work: () => Promise<void>): void {
+  test(name, () => clock.run(work));
+}
+
 describe("cleanup", () => {
-  test("does what its dry run says, in that order; then there is nothing to do", async () => {
+  inNoTime("does what its dry run says, in that order; then there is nothing to do", async () => {
     await open();
     const a = await make({ run: old, image: "available" });
     const b = await make({ run: fresh, kept: true });
@@ -140,7 +148,7 @@ describe("cleanup", () => {
     expect(await clean()).toEqual([]);
   });
 
-  test("others' runs are touched with all owners alone, and only once they have expired", async () => {
+  inNoTime("others' runs are touched with all owners alone, and only once they have expired", async () => {
     await open();
     const mine = await make({ run: fresh });
     const expired = await make({ run: old, owner: "her", expired: true });
@@ -152,7 +160,7 @@ describe("cleanup", () => {
     expect(await left()).toEqual([running.instance, running.group]);
   });
 
-  test("only runs that are older, and none that a command still works on", async () => {
+  inNoTime("only runs that are older, and none that a command still works on", async () => {
     await open();
     const a = await make({ run: old });
     const b = await make({ run: fresh });
@@ -163,7 +171,7 @@ describe("cleanup", () => {
     expect(await left()).toEqual([b.instance, b.group]);
   });
 
-  test("goes on past what cannot be deleted, and names it at the end", async () => {
+  inNoTime("goes on past what cannot be deleted, and names it at the end", async () => {
     await open({
       faults: { seed: 1, calls: [{ fault: "denied", action: "DeleteSecurityGroup" }] },
     });
@@ -176,26 +184,59 @@ describe("cleanup", () => {
     expect(events.filter(({ type }) => type === "deleted")).toHaveLength(2);
   });
 
-  test("waits for a group whose instance is still on its way out", async () => {
+  inNoTime("waits for a group whose instance is still on its way out", async () => {
     await open({ faults: { delaysMs: { terminate: 4000 } } });
     const made = await make({ run: old });
     expect(idsOf(await clean())).toEqual([made.instance, made.group, made.key]);
     expect(await left()).toEqual([]);
   });
 
-  test("finds the builder that shows itself late, by the group that it holds", async () => {
+  inNoTime("finds the builder that shows itself late, by the group that it holds", async () => {
     await open({ faults: { consistency: { instance: { hiddenMs: 3000 } }, delaysMs: { terminate: 1000 } } });
     const made = await make({ run: old });
     expect(idsOf(await clean({ dryRun: true }))).toEqual([made.group, made.key]);
     expect(idsOf(await clean())).toEqual([made.group, made.key, made.instance]);
     expect(await left()).toEqual([]);
   });
+
+  inNoTime("ends very many builders in a few calls", async () => {
+    const calls: string[] = [];
+    await open({
+      intercept: async (call, carryOut) => {
+        calls.push(call.action);
+        return await carryOut();
+      },
+    });
+    const tags = runTags({ run: old, owner: "me", role: "builder" });
+    for (let n = 0; n < 3; n += 1) {
+      await runInstances(
+        cloud,
+        {
+          imageId: local.imageId,
+          type: "t3.micro",
+          count: 50,
+          keyName: undefined,
+          groupIds: [],
+          subnetId: undefined,
+          userData: undefined,
+          clientToken: `many-${n}`,
+          tags,
+          shutdownBehavior: "terminate",
+        },
+        signal,
+      );
+    }
+    expect(await clean()).toHaveLength(150);
+    expect(await left()).toEqual([]);
+    const terminations = calls.filter((action) => action === "TerminateInstances");
+    expect(terminations).toHaveLength(2);
+  });
 });
 
 describe("the sweep at the start of a bake", () => {
   const sweep = (): Promise<void> => sweepExpired({ cloud, owner: "me", listener, signal });
 
-  test("takes one's own that have expired, kept or not, and nothing else", async () => {
+  inNoTime("takes one's own that have expired, kept or not, and nothing else", async () => {
     await open();
     await make({ run: old, expired: true, kept: true });
     const running = await make({ run: fresh });
@@ -207,7 +248,7 @@ describe("the sweep at the start of a bake", () => {
     expect(said("warning")).toEqual([]);
   });
 
-  test("mentions an image that is complete, and leaves it", async () => {
+  inNoTime("mentions an image that is complete, and leaves it", async () => {
     await open();
     const made = await make({ run: old, expired: true, image: "available" });
     await sweep();
@@ -219,7 +260,7 @@ describe("the sweep at the start of a bake", () => {
     expect(await left()).toEqual([]);
   });
 
-  test("does not wait for a builder's end; the next one takes its group", async () => {
+  inNoTime("does not wait for a builder's end; the next one takes its group", async () => {
     await open({ faults: { delaysMs: { terminate: 4000 } } });
     const made = await make({ run: old, expired: true });
     await sweep();
@@ -230,20 +271,20 @@ describe("the sweep at the start of a bake", () => {
     expect(await left()).toEqual([]);
   });
 
-  test("warns, and never fails, when the cloud refuses", async () => {
+  inNoTime("warns, and never fails, when the cloud refuses", async () => {
     await open({ faults: { calls: [{ fault: "denied", action: "DescribeSnapshots" }] } });
     await sweep();
     expect(said("warning")).toEqual([expect.stringMatching(/^what earlier runs left cannot be found: /)]);
   });
 
-  test("warns of what could not be deleted", async () => {
+  inNoTime("warns of what could not be deleted", async () => {
     await open({ faults: { calls: [{ fault: "denied", action: "DeleteKeyPair" }] } });
     const made = await make({ run: old, expired: true });
     await sweep();
     expect(said("warning")).toEqual([expect.stringContaining(`key pair ${made.key}: `)]);
   });
 
-  test("ends at once when it is interrupted", async () => {
+  inNoTime("ends at once when it is interrupted", async () => {
     await open();
     const interrupted = sweepExpired({ cloud, owner: "me", listener, signal: AbortSignal.abort() });
     await expect(interrupted).rejects.toMatchObject({ kind: "interrupted" });
@@ -251,7 +292,7 @@ describe("the sweep at the start of a bake", () => {
 });
 
 describe("the sweep of one run", () => {
-  test("takes everything temporary of it, expired or not, and nothing of other runs", async () => {
+  inNoTime("takes everything temporary of it, expired or not, and nothing of other runs", async () => {
     await open();
     await make({ run: old, kept: true });
     const other = await make({ run: fresh });
@@ -259,14 +300,14 @@ describe("the sweep of one run", () => {
     expect(await left()).toEqual([other.instance, other.group]);
   });
 
-  test("leaves an image that is complete", async () => {
+  inNoTime("leaves an image that is complete", async () => {
     await open();
     const made = await make({ run: old, image: "available" });
     await sweepRun({ cloud, run: old, owner: "me", listener, signal });
     expect(await left()).toEqual([made.image, "snap"]);
   });
 
-  test("after an uncertain call it looks again, and leaves a kept builder alone", async () => {
+  inNoTime("after an uncertain call it looks again, and leaves a kept builder alone", async () => {
     await open({ faults: { consistency: { instance: { hiddenMs: 1000 } } } });
     await make({ run: old });
     await sweepRun({ cloud, run: old, owner: "me", listener, signal, why: "uncertain" });
@@ -275,9 +316,9 @@ describe("the sweep of one run", () => {
     await waitForState(cloud, kept.instance, "running", 30, signal);
     await sweepRun({ cloud, run: fresh, owner: "me", listener, signal, why: "uncertain" });
     expect(await left()).toEqual([kept.instance, kept.group]);
-  }, 60_000);
+  });
 
-  test("says what it could not delete", async () => {
+  inNoTime("says what it could not delete", async () => {
     await open({ faults: { calls: [{ fault: "denied", action: "DeleteKeyPair" }] } });
     const made = await make({ run: old });
     const failed: unknown = await sweepRun({ cloud, run: old, owner: "me", listener, signal }).catch(

@@ -62,6 +62,16 @@ test("a run lives as long as the process that saved it", async () => {
   expect(await records.isLive(run)).toBe(false);
 });
 
+test("a run without a builder is claimed, and has no keys", async () => {
+  await records.claim(run);
+  expect(await records.isLive(run)).toBe(true);
+  expect(await records.load(run)).toBeUndefined();
+  expect(await records.all()).toEqual([]);
+  await records.remove(run);
+  expect(await records.isLive(run)).toBe(false);
+  expect(warnings).toEqual([]);
+});
+
 test("saved again, a run is this process's", async () => {
   await records.save(record);
   writeFileSync(fileOf(run), readFileSync(fileOf(run), "utf8").replace(/"pid": \d+/, '"pid": 1'));
@@ -103,7 +113,7 @@ test("a run's name from somebody's tag leads nowhere else", async () => {
 test("a directory that cannot be made is an error with a way out", async () => {
   writeFileSync(directory, "a file");
   const failed = records.save(record);
-  await expect(failed).rejects.toThrow(/the keys of run .* cannot be kept/);
+  await expect(failed).rejects.toThrow(/the record of run .* cannot be kept/);
   await expect(failed).rejects.toBeInstanceOf(BakeError);
 });
 
