@@ -9,24 +9,33 @@ const forever = Number.POSITIVE_INFINITY;
 
 /** A few quick looks: a local cloud is done at once. */
 const quickly: Schedule = [
-  [300, 150],
-  [2_000, 800],
+  [100, 200],
+  [1_000, 1_300],
 ];
 
 /**
  * When to look. What changes at a time between two bounds is seen with the least delay for a number of looks when they
- * are dense between the bounds and sparse before; the bounds are those of EC2 (instance 6 to 25 s, stop 15 to 60 s,
- * image 1 to 5 minutes, sometimes hours).
+ * are sparse before the bounds, dense between them, and the denser the nearer the end is, because few waits last so long
+ * (the best pause is in proportion to the root of the time that is left). The bounds are those of EC2: instance 6 to 25 s,
+ * stop 15 to 60 s, image 1 to 5 minutes, sometimes hours. test/faults/waiting.test.ts measures the delays.
  */
 const schedules = {
   quick: [...quickly, [10_000, 1_000], [60_000, 2_000], [forever, 5_000]],
-  instance: [...quickly, [5_000, 2_000], [40_000, 1_600], [120_000, 4_000], [forever, 8_000]],
-  stop: [...quickly, [14_000, 6_000], [75_000, 2_800], [180_000, 6_000], [forever, 12_000]],
+  instance: [...quickly, [14_000, 2_400], [26_000, 1_600], [60_000, 3_000], [forever, 8_000]],
+  stop: [
+    ...quickly,
+    [3_000, 2_000],
+    [14_000, 5_700],
+    [36_000, 3_200],
+    [61_000, 2_500],
+    [180_000, 5_000],
+    [forever, 12_000],
+  ],
   image: [
     ...quickly,
-    [10_000, 4_000],
-    [58_000, 12_000],
-    [320_000, 6_000],
+    [58_000, 20_000],
+    [180_000, 7_600],
+    [302_000, 5_200],
     [900_000, 15_000],
     [forever, 30_000],
   ],
