@@ -21,8 +21,8 @@ interface Policy {
 /** EC2 refills an action's tokens at 2 to 20 a second: soon there is one, unless many want it. */
 const throttled: Policy = { firstMs: 500, longestMs: 20_000, attempts: 100, patienceMs: 300_000 };
 
-/** A service that fails is back soon or not at all. */
-const unavailable: Policy = { firstMs: 300, longestMs: 5_000, attempts: 6, patienceMs: 60_000 };
+/** A service that fails is back soon or not at all. The patience is for attempts that take long to fail. */
+const unavailable: Policy = { firstMs: 500, longestMs: 10_000, attempts: 6, patienceMs: 300_000 };
 
 const invisible: Omit<Policy, "patienceMs"> = { firstMs: 500, longestMs: 5_000, attempts: 100 };
 

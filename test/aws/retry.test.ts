@@ -25,7 +25,7 @@ test("waits are drawn over the whole range, and are never nothing", () => {
 test("unavailable: five more attempts", () => {
   const unavailable = (attempts: number): number | undefined =>
     retryDelayMs(failure({ problem: "unavailable", attempts }), 0.5);
-  expect([1, 2, 3, 4, 5].map(unavailable)).toEqual([150, 300, 600, 1200, 2400]);
+  expect([1, 2, 3, 4, 5].map(unavailable)).toEqual([250, 500, 1000, 2000, 4000]);
   expect(unavailable(6)).toBeUndefined();
 });
 
