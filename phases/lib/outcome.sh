@@ -25,6 +25,36 @@ tell_console() {
     { echo "bake-ami: $1" >/dev/console; } 2>/dev/null || :
 }
 
+# Of each of its arguments, all names of failed services, why it failed.
+tell_reasons() {
+    for service in "$@"; do
+        reason=
+        case $service in
+        _launch-request) reason='its request could not be read from the metadata service, or names what is no service' ;;
+        *)
+            case " $unknown " in *" $service "*) reason="there is no such service in this machine's bundle" ;; esac
+            ;;
+        esac
+        for reason_phase in init "$phase"; do
+            if [ -z "$reason" ] && [ -r "$runtime/results/$reason_phase/$service" ]; then
+                {
+                    read -r reason_result || :
+                    read -r reason || :
+                } <"$runtime/results/$reason_phase/$service"
+                if [ "$reason_result" != failed ]; then reason=; fi
+                reason=${reason:+"$reason_phase: $reason"}
+            fi
+        done
+        case $service in
+        _launch-request) service='the launch' ;;
+        _packages) service='package installation' ;;
+        _before) service='global setup' ;;
+        _after) service='global cleanup' ;;
+        esac
+        tell_console "why run=$run $service: ${reason:-systemd ended it}"
+    done
+}
+
 # One file for each run, for whoever ships logs; the newest 20 of a phase stay.
 write_log() {
     journalctl --quiet --all --utc --output=with-unit --since="@$started" \

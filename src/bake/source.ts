@@ -2,7 +2,7 @@ import { describeImages, getImage, type Image } from "../aws/images.ts";
 import type { Cloud } from "../aws/cloud.ts";
 import { readParameter } from "../aws/parameters.ts";
 import { tagKeys } from "../aws/tags.ts";
-import { BakeError } from "../base/errors.ts";
+import { BakeError, nothingStarted } from "../base/errors.ts";
 
 export type Architecture = "x86_64" | "arm64";
 
@@ -48,11 +48,13 @@ const usualLogin = "ec2-user";
 
 /**
  * Finds the image to start from.
- * @throws BakeError `usage` or `not-found` with the remedy: nothing was started.
+ * @throws BakeError `usage` with the remedy: nothing was started.
  */
 export async function findSource(cloud: Cloud, request: SourceRequest, signal: AbortSignal): Promise<Source> {
   const { query } = request;
-  const image = await findImage(cloud, request, signal);
+  const image = await findImage(cloud, request, signal).catch((error: unknown) => {
+    throw nothingStarted(error);
+  });
   const architecture = architectureOf(image);
   if (request.architecture !== undefined && request.architecture !== architecture) {
     throw new BakeError(

@@ -56,6 +56,13 @@ export function exitStatusOf(error: unknown): 1 | 2 | 130 {
   }
 }
 
+/** The same error for a caller who has not started anything yet: what the user named is not there. */
+export function nothingStarted(error: unknown): unknown {
+  if (!(error instanceof BakeError) || error.kind !== "not-found") return error;
+  const { message, details, hint, cause } = error;
+  return new BakeError("usage", message, { details, cause, ...(hint === undefined ? {} : { hint }) });
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@ import type { RootVolume } from "../aws/instances.ts";
 import { BakeError } from "../base/errors.ts";
 import type { SourceQuery } from "../bake/source.ts";
 import { checkExtraTags } from "../bake/extra-tags.ts";
-import { readDuration } from "./options.ts";
+import { commaList, readCidrs, readDuration } from "./options.ts";
 
 /** The options of a bake as the parser gives them. */
 export interface BakeArguments {
@@ -54,7 +54,7 @@ export function readBakeSettings(argv: BakeArguments): BakeSettings {
     source: readSource(argv),
     types: commaList(argv.type),
     subnets: commaList(argv.subnet),
-    allowCidrs: commaList(argv.allowCidr).map(checkCidr),
+    allowCidrs: readCidrs(argv.allowCidr),
     rootVolume: readRootVolume(argv),
     extraTags: readTags(argv.tag),
     maxBakeSeconds: readDuration(argv.maxBakeTime, "--max-bake-time"),
@@ -99,25 +99,6 @@ function readSourceAmi(text: string): SourceQuery {
   if (/^ami-[0-9a-f]+$/.test(text)) return { kind: "id", id: text };
   throw new BakeError("usage", `--source-ami ${text} is no image`, {
     hint: "give an id such as ami-0123456789abcdef0, or resolve:ssm:/a/parameter",
-  });
-}
-
-/** Options that may be repeated or joined by commas. */
-function commaList(values: readonly string[]): string[] {
-  return [...new Set(values.flatMap((value) => value.split(",")).map((text) => text.trim()))].filter(
-    (text) => text !== "",
-  );
-}
-
-function checkCidr(text: string): string {
-  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
-  const ok =
-    v4 === null
-      ? /^[0-9a-fA-F:]+\/\d{1,3}$/.test(text) && text.includes(":") && Number(text.split("/")[1]) <= 128
-      : v4.slice(1, 5).every((part) => Number(part) <= 255) && Number(v4[5]) <= 32;
-  if (ok) return text;
-  throw new BakeError("usage", `--allow-cidr ${text} is no block of addresses`, {
-    hint: "for example 203.0.113.7/32 or 2001:db8::7/128",
   });
 }
 

@@ -1,7 +1,7 @@
 import { namesIn, tagKeys } from "../aws/tags.ts";
 import type { Instance } from "../aws/instances.ts";
 import { BakeError } from "../base/errors.ts";
-import type { Launched } from "../launch/launch.ts";
+import type { Launched } from "../launch/wait.ts";
 import type { UpdateOutcome } from "../launch/outcome.ts";
 import type { Result } from "./session.ts";
 
@@ -12,9 +12,11 @@ export function machineValue(
 ): Record<string, unknown> {
   return {
     id: instance.id,
+    role: instance.tags.get(tagKeys.role),
     state: instance.state,
     address: instance.publicAddress,
     sshPort: instance.sshPort,
+    login: instance.tags.get(tagKeys.login),
     ports: movedPorts(instance),
     type: instance.type,
     imageId: instance.imageId,
@@ -43,24 +45,46 @@ export function outcomeText(outcome: UpdateOutcome | undefined): string {
 }
 
 /**
- * The machines that a launch started: id and address, a line each.
- * @throws BakeError `phase-failed` when an update failed; the machines run on.
+ * The machines that a launch started: id and address, a line each; and the error of those whose update failed or was not
+ * seen to end. They run all the same.
  */
 export function launchedResult(launched: readonly Launched[]): Result {
-  const failed = launched.filter(({ outcome }) => outcome?.result === "failed");
-  const [first] = failed;
-  if (first !== undefined) {
-    throw new BakeError(
-      "phase-failed",
-      `the update failed on ${failed.map(({ instance }) => instance.id).join(", ")}`,
-      {
-        details: failed.map(({ instance, outcome }) => `${instance.id}: ${outcomeText(outcome)}`),
-        hint: `the machines still run; look with \`bake-ami logs ${first.instance.id}\`, end them with \`bake-ami terminate ${first.instance.id}\``,
-      },
-    );
-  }
+  const error = updateError(launched);
   return {
     text: launched.map(({ instance }) => `${instance.id} ${instance.publicAddress ?? "-"}`).join("\n"),
-    value: launched.map(({ instance, outcome }) => machineValue(instance, outcome)),
+    value: launched.map(({ instance, outcome, trouble }) => ({
+      ...machineValue(instance, outcome),
+      ...(trouble === undefined ? {} : { trouble: trouble.message }),
+    })),
+    ...(error === undefined ? {} : { error }),
   };
+}
+
+function updateError(launched: readonly Launched[]): BakeError | undefined {
+  const failed = launched.filter(({ outcome }) => outcome?.result === "failed");
+  const unseen = launched.filter(({ trouble }) => trouble !== undefined);
+  const [first] = [...failed, ...unseen];
+  if (first === undefined) return undefined;
+  const ids = (of: readonly Launched[]): string => of.map(({ instance }) => instance.id).join(", ");
+  const messages = [
+    ...(failed.length === 0 ? [] : [`the update failed on ${ids(failed)}`]),
+    ...(unseen.length === 0 ? [] : [`the update was not seen to end on ${ids(unseen)}`]),
+  ];
+  const { id } = first.instance;
+  const hints = [
+    `${launched.length === 1 ? "the machine is" : "the machines are"} still there`,
+    `look with \`bake-ami logs ${id}\` or \`bake-ami ssh ${id}\``,
+    `end it with \`bake-ami terminate ${id}\``,
+    ...(unseen.some(({ trouble }) => trouble?.kind === "timeout") ? ["--timeout sets how long to wait"] : []),
+  ];
+  return new BakeError(failed.length > 0 ? "phase-failed" : "timeout", messages.join("; "), {
+    details: [
+      ...failed.flatMap(({ instance, outcome }) => [
+        `${instance.id}: ${outcomeText(outcome)}`,
+        ...(outcome?.reasons ?? []).map((reason) => `  ${reason}`),
+      ]),
+      ...unseen.map(({ instance, trouble }) => `${instance.id}: ${trouble?.message ?? ""}`),
+    ],
+    hint: hints.join("; "),
+  });
 }

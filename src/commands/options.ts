@@ -30,3 +30,44 @@ export function readPorts(values: readonly string[]): number[] {
     throw new BakeError("usage", `--open ${text} is no port number`, { hint: "for example --open 80,443" });
   });
 }
+
+/** Options that may be repeated or joined by commas. */
+export function commaList(values: readonly string[]): string[] {
+  return [...new Set(values.flatMap((value) => value.split(",")).map((text) => text.trim()))].filter(
+    (text) => text !== "",
+  );
+}
+
+/**
+ * Blocks of addresses from `--allow-cidr`.
+ * @throws BakeError `usage`.
+ */
+export function readCidrs(values: readonly string[]): string[] {
+  return commaList(values).map(checkCidr);
+}
+
+function checkCidr(text: string): string {
+  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  const ok =
+    v4 === null
+      ? /^[0-9a-fA-F:]+\/\d{1,3}$/.test(text) && text.includes(":") && Number(text.split("/")[1]) <= 128
+      : v4.slice(1, 5).every((part) => Number(part) <= 255) && Number(v4[5]) <= 32;
+  if (ok) return text;
+  throw new BakeError("usage", `--allow-cidr ${text} is no block of addresses`, {
+    hint: "for example 203.0.113.7/32 or 2001:db8::7/128",
+  });
+}
+
+/**
+ * A whole number that an option gives, as a person wrote it.
+ * @throws BakeError `usage`.
+ */
+export function readWholeNumber(
+  text: string,
+  option: string,
+  { least, most }: { readonly least: number; readonly most: number },
+): number {
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new BakeError("usage", `${option} ${text} is no whole number from ${least} to ${most}`);
+}

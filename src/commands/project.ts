@@ -25,6 +25,25 @@ export async function loadCatalog(projectDirectory: string): Promise<Catalog> {
   });
 }
 
+/**
+ * Every service of the project and the built-in ones, with the digest of all that it is; undefined when the catalog has
+ * problems, which are of no interest to whoever only launches.
+ */
+export async function localServices(
+  projectDirectory: string,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    const [{ services }, { contentDigest }] = await Promise.all([
+      loadCatalog(projectDirectory),
+      import("../plan/index.ts"),
+    ]);
+    return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
+  } catch (error) {
+    if (error instanceof BakeError && error.kind === "catalog") return undefined;
+    throw error;
+  }
+}
+
 /** Values for parameters as `--param` gives them: service -> parameter -> value. */
 export type ParameterValues = ReadonlyMap<string, ReadonlyMap<string, string>>;
 

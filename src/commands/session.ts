@@ -16,6 +16,8 @@ export interface Result {
   readonly value: unknown;
   /** Exit status; 0 when absent. */
   readonly status?: number;
+  /** What went wrong although there is a result; thrown after it was written. */
+  readonly error?: BakeError;
 }
 
 /** What a verb works with while it runs. */
@@ -64,6 +66,7 @@ export async function runSession(
     context.stderr.write(`${formatTimings(timings).join("\n")}\n`);
   }
   writeResult(options, context, result, sessionOptions.timings === true ? timings : undefined);
+  if (result.error !== undefined) throw withLogHint(result.error, log);
 }
 
 /** Writes the result of a verb: as text, or as the last line of JSON. */

@@ -12,7 +12,7 @@ export const terminateVerb: Verb = (parser, context) =>
         describe: "instance ids, their beginnings, or latest",
       }),
     async (argv) => {
-      const [{ runSession }, { openEndpoint }, { ownMachines, pickMachine, terminateMachines }, { inStage }] =
+      const [{ runSession }, { openEndpoint }, { ownMachines, pickToEnd, terminateMachines }, { inStage }] =
         await Promise.all([
           import("./session.ts"),
           import("./endpoint.ts"),
@@ -22,7 +22,7 @@ export const terminateVerb: Verb = (parser, context) =>
       await runSession(argv, context, async ({ listener, signal }) => {
         const { cloud, ownerOf } = await openEndpoint(argv, context);
         const all = await ownMachines(cloud, await ownerOf(signal), signal);
-        const machines = argv.machine.map((wanted) => pickMachine(all, wanted));
+        const machines = [...new Set(argv.machine.map((wanted) => pickToEnd(all, wanted)))];
         await inStage(listener, "terminate", () => terminateMachines(cloud, machines, listener, signal));
         const ids = machines.map(({ id }) => id);
         return { text: ids.join("\n"), value: ids };

@@ -1,7 +1,8 @@
 import type { Cloud } from "../aws/cloud.ts";
 import { describeImages, getImage, newestFirst, type Image } from "../aws/images.ts";
 import { initOf, namesIn, tagKeys } from "../aws/tags.ts";
-import { BakeError } from "../base/errors.ts";
+import { BakeError, nothingStarted } from "../base/errors.ts";
+import { noSuchService, type LocalServices } from "./known-services.ts";
 
 /** An image and what a launch adds to it. */
 export interface Choice {
@@ -55,27 +56,44 @@ function choiceOf(image: Image, wanted: readonly string[], extra: readonly strin
   return { image, covered: all.filter((name) => has.has(name)), late: all.filter((name) => !has.has(name)) };
 }
 
+export interface ImageRequest {
+  readonly owner: string;
+  readonly names: readonly string[];
+  readonly extra: readonly string[];
+  /** The catalog on this computer; undefined when it cannot be read. */
+  readonly local: LocalServices | undefined;
+}
+
 /**
  * The image for a launch: `ami-...` names one, anything else is services.
- * @throws BakeError `usage` when no image of this owner has any of the services.
+ * @throws BakeError `usage` when there is no such image, or none of this owner that has any of the services.
  */
-export async function findImage(
-  cloud: Cloud,
-  request: { readonly owner: string; readonly names: readonly string[]; readonly extra: readonly string[] },
-  signal: AbortSignal,
-): Promise<Choice> {
+export async function findImage(cloud: Cloud, request: ImageRequest, signal: AbortSignal): Promise<Choice> {
   const ids = request.names.filter((name) => /^ami-[0-9a-f]+$/.test(name));
   const services = request.names.filter((name) => !ids.includes(name));
   const [id, second] = ids;
   if (second !== undefined) {
     throw new BakeError("usage", `a launch takes one image, and these are ${ids.length}: ${ids.join(", ")}`);
   }
-  if (id !== undefined) return choiceOf(await getImage(cloud, id, signal), services, request.extra);
+  if (id !== undefined) return choiceOf(await launchable(cloud, id, signal), services, request.extra);
   const images = await ownImages(cloud, request.owner, signal);
   const choice = chooseImage(images, services, request.extra);
   if (choice !== undefined) return choice;
   const known = [...new Set(images.flatMap((image) => namesIn(image.tags, tagKeys.services)))].sort();
+  const { local } = request;
+  const unknown = services.filter((name) => local !== undefined && !local.has(name));
+  if (local !== undefined && unknown.length > 0) throw noSuchService(unknown, [...local.keys(), ...known]);
   throw new BakeError("usage", `no image of yours has ${services.join(", ")}`, {
     hint: `bake one: \`bake-ami ${services.join(" ")}\`${known.length === 0 ? "" : `; your images have: ${known.join(", ")}`}`,
+  });
+}
+
+async function launchable(cloud: Cloud, id: string, signal: AbortSignal): Promise<Image> {
+  const image = await getImage(cloud, id, signal).catch((error: unknown) => {
+    throw nothingStarted(error);
+  });
+  if (image.state === "available") return image;
+  throw new BakeError("usage", `image ${id} is ${image.state}, so nothing can start from it`, {
+    hint: "wait until it is available, or choose another: `bake-ami ls` shows yours",
   });
 }

@@ -1,14 +1,6 @@
 import type { OpenPort } from "../aws/access.ts";
 import type { Cloud } from "../aws/cloud.ts";
-import {
-  consoleOutput,
-  endedEarly,
-  findInstance,
-  runInstances,
-  waitForState,
-  type Instance,
-} from "../aws/instances.ts";
-import { poll } from "../aws/poll.ts";
+import { runInstances, waitForState, type Instance } from "../aws/instances.ts";
 import { imageTags, initOf, namesIn, runTags, tagKeys } from "../aws/tags.ts";
 import {
   temporaryGroup,
@@ -23,7 +15,8 @@ import { throwIfAborted } from "../base/wait.ts";
 import type { Listener } from "../report/events.ts";
 import { inStage } from "../report/stage.ts";
 import type { Choice } from "./choose-image.ts";
-import { readOutcome, type UpdateOutcome } from "./outcome.ts";
+import { isBaked } from "./known-services.ts";
+import { waitForUpdates, type Launched } from "./wait.ts";
 
 export interface LaunchOptions {
   readonly cloud: Cloud;
@@ -36,24 +29,20 @@ export interface LaunchOptions {
   readonly ports: readonly OpenPort[];
   /** The public key that may log in. */
   readonly loginKey: string;
+  /** The user that it logs in as, where the image does not say or is wrong. */
+  readonly login?: string;
   /** Whether to wait for the update of every machine, and how long, in seconds. */
   readonly waitSeconds: number | undefined;
   readonly listener: Listener;
   readonly signal: AbortSignal;
 }
 
-export interface Launched {
-  readonly instance: Instance;
-  /** Absent when nobody waited for it. */
-  readonly outcome: UpdateOutcome | undefined;
-}
-
 const runningDeadlineSeconds = 600;
 const undoDeadlineSeconds = 600;
 
 /**
- * Starts machines from an image. Until they run (and, if that is wanted, have finished their update) everything is
- * undone when something goes wrong; a machine whose update failed stays, so that one can look at it.
+ * Starts machines from an image. Until they run everything is undone when something goes wrong, and on an interruption
+ * until their update was waited for; a machine whose update failed or was not seen stays, so that one can look at it.
  * @throws BakeError as the rooms below throw them.
  */
 export async function launch(options: LaunchOptions): Promise<Launched[]> {
@@ -94,7 +83,7 @@ export async function launch(options: LaunchOptions): Promise<Launched[]> {
         subnetId: undefined,
         userData: undefined,
         clientToken: name,
-        tags: machineTags(tagsFor("machine"), choice),
+        tags: machineTags(tagsFor("machine"), options),
         shutdownBehavior: "stop",
       },
       signal,
@@ -114,47 +103,31 @@ export async function launch(options: LaunchOptions): Promise<Launched[]> {
       },
     };
   });
-  const launched = await waitForOutcomes(options, running.instances);
+  const launched = await waitFor(options, running.instances);
   throwIfAborted(signal);
   running.keep();
   return launched;
 }
 
 /** What the machine and `ls` need to know: the image's services, and the ones to add. */
-function machineTags(tags: Map<string, string>, choice: Choice): Map<string, string> {
+function machineTags(tags: Map<string, string>, { choice, ...options }: LaunchOptions): Map<string, string> {
   const image = choice.image.tags;
   const copied = imageTags(namesIn(image, tagKeys.services), initOf(image));
   for (const [key, value] of copied) tags.set(key, value);
-  const login = image.get(tagKeys.login);
+  const login = options.login ?? image.get(tagKeys.login);
   if (login !== undefined) tags.set(tagKeys.login, login);
   if (choice.late.length > 0) tags.set(tagKeys.with, choice.late.join(" "));
   return tags;
 }
 
-async function waitForOutcomes(options: LaunchOptions, instances: readonly Instance[]): Promise<Launched[]> {
-  const seconds = options.waitSeconds;
-  if (seconds === undefined) return instances.map((instance) => ({ instance, outcome: undefined }));
-  return await inStage(options.listener, "update", () =>
-    Promise.all(
-      instances.map(async (instance) => ({
-        instance,
-        outcome: await waitForOutcome(options, instance, seconds),
-      })),
-    ),
-  );
-}
-
-async function waitForOutcome(
-  options: LaunchOptions,
-  instance: Instance,
-  seconds: number,
-): Promise<UpdateOutcome> {
-  const { cloud, signal } = options;
-  return await poll(`the update of ${instance.id}`, seconds, signal, async (inner) => {
-    const outcome = readOutcome(await consoleOutput(cloud, instance.id, inner));
-    if (outcome !== undefined) return outcome;
-    const now = await findInstance(cloud, instance.id, inner);
-    if (now !== undefined && now.state !== "running" && now.state !== "pending") throw endedEarly(now);
-    return undefined;
-  });
+async function waitFor(options: LaunchOptions, instances: readonly Instance[]): Promise<Launched[]> {
+  const { cloud, choice, waitSeconds, listener, signal } = options;
+  if (waitSeconds !== undefined && isBaked(choice.image)) {
+    return await waitForUpdates(cloud, instances, waitSeconds, listener, signal);
+  }
+  if (waitSeconds !== undefined) {
+    const message = `${choice.image.id} was not baked by bake-ami: its machines have no update to wait for`;
+    listener({ type: "note", at: Date.now(), message });
+  }
+  return instances.map((instance) => ({ instance, outcome: undefined }));
 }

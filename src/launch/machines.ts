@@ -41,34 +41,71 @@ export async function withOutcomes(
 ): Promise<MachineStatus[]> {
   return await Promise.all(
     instances.map(async (instance) => {
-      const isBuilder = instance.tags.get(tagKeys.role) === "builder";
-      if (isBuilder || instance.state !== "running") return { instance, outcome: undefined };
+      if (isBuilder(instance) || instance.state !== "running") return { instance, outcome: undefined };
       return { instance, outcome: readOutcome(await consoleOutput(cloud, instance.id, signal)) };
     }),
   );
 }
 
+/** Whether it is being baked, and so not for use. */
+export function isBuilder(instance: Instance): boolean {
+  return instance.tags.get(tagKeys.role) === "builder";
+}
+
+/** A shorter one says too little to end a machine by it. */
+const shortestBeginning = 5;
+
 /**
- * The machine that a person means: an instance id, the beginning of one, or `latest`.
+ * The machine that a person means: an instance id, the beginning of one, or `latest`, which is never a builder.
+ * @param instances oldest first
  * @throws BakeError `usage` with the choices.
  */
 export function pickMachine(instances: readonly Instance[], wanted: string): Instance {
-  const latest = instances.at(-1);
-  if (wanted === "latest" && latest !== undefined) return latest;
-  const matches = instances.filter(({ id }) => id === wanted || (wanted.length > 4 && id.startsWith(wanted)));
-  const [match, other] = matches;
   const ids = instances.map(({ id }) => id);
-  if (match === undefined) {
-    const hint = didYouMean(wanted, ids);
-    throw new BakeError("usage", `there is no machine ${wanted} of yours`, {
+  const choices = ids.length === 0 ? "you have no machines" : `your machines: ${ids.join(", ")}`;
+  if (wanted === "latest") {
+    const latest = instances.findLast((instance) => !isBuilder(instance));
+    if (latest !== undefined) return latest;
+    throw new BakeError("usage", "you have no machine, so none is the latest", {
       hint:
-        hint !== "" ? hint : ids.length === 0 ? "you have no machines" : `your machines: ${ids.join(", ")}`,
+        instances.length === 0 ? "start one with `bake-ami launch`" : `there are builders: ${ids.join(", ")}`,
+    });
+  }
+  const exact = instances.find(({ id }) => id === wanted);
+  if (exact !== undefined) return exact;
+  const matches = instances.filter(({ id }) => id.startsWith(wanted));
+  const [match, other] = matches;
+  if (match === undefined) {
+    throw new BakeError("usage", `there is no machine ${wanted} of yours`, {
+      hint: didYouMean(wanted, ids) || choices,
     });
   }
   if (other !== undefined) {
-    throw new BakeError("usage", `${wanted} could be any of ${matches.map(({ id }) => id).join(", ")}`);
+    throw new BakeError("usage", `${wanted} is the beginning of ${matches.length} machines`, {
+      details: matches.map(({ id, state, tags }) =>
+        `${id}  ${state}  ${tags.get(tagKeys.services) ?? ""}`.trimEnd(),
+      ),
+      hint: "give more of the id",
+    });
+  }
+  if (wanted.length < shortestBeginning) {
+    throw new BakeError("usage", `${wanted} is too short a beginning of ${match.id}`, {
+      hint: `give at least ${shortestBeginning} characters`,
+    });
   }
   return match;
+}
+
+/**
+ * The machine that is to be ended. Of a builder, on which somebody may be working, only the whole id will do.
+ * @throws BakeError `usage`
+ */
+export function pickToEnd(instances: readonly Instance[], wanted: string): Instance {
+  const instance = pickMachine(instances, wanted);
+  if (!isBuilder(instance) || wanted === instance.id) return instance;
+  throw new BakeError("usage", `${wanted} is the builder of run ${instance.tags.get(tagKeys.run) ?? "-"}`, {
+    hint: `give its whole id to end it: \`bake-ami terminate ${instance.id}\``,
+  });
 }
 
 const terminatedDeadlineSeconds = 600;

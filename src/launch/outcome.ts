@@ -1,3 +1,4 @@
+import { printable } from "../report/lines.ts";
 import { readNames, readPairs } from "../machine/journal-events.ts";
 
 /** What a machine says on its console about its last update. */
@@ -9,23 +10,35 @@ export interface UpdateOutcome {
   readonly notStarted: readonly string[];
   /** Services that this boot initialised because the image lacked them. */
   readonly initialised: readonly string[];
+  /** Why what failed did, a line each: the service, the step and its status. */
+  readonly reasons: readonly string[];
 }
 
 /** The line that the boot hook prints when it is done; anything may stand before it on a console. */
 const outcomeLine = /bake-ami: (phase=update .*)/;
 
+/** What the boot hook prints before that line for each thing that failed. */
+const reasonLine = /bake-ami: why run=(\S+) (.+?)\s*$/;
+
 /** The outcome of the newest update that the console shows, or undefined while there is none. */
 export function readOutcome(console: string): UpdateOutcome | undefined {
-  const line = console.split(/\r?\n/).findLast((candidate) => outcomeLine.test(candidate));
+  const lines = console.split(/\r?\n/);
+  const line = lines.findLast((candidate) => outcomeLine.test(candidate));
   if (line === undefined) return undefined;
   const pairs = readPairs(outcomeLine.exec(line)?.[1] ?? "");
+  const run = pairs.get("run") ?? "-";
+  const reasons = lines.flatMap((candidate) => {
+    const [, of, reason] = reasonLine.exec(candidate) ?? [];
+    return of === run && reason !== undefined ? [printable(reason)] : [];
+  });
   return {
-    run: pairs.get("run") ?? "-",
+    run,
     result: pairs.get("result") === "ok" ? "ok" : "failed",
     services: readNames(pairs.get("services")),
     failed: readNames(pairs.get("failed")),
     notStarted: readNames(pairs.get("not-started")),
     initialised: readNames(pairs.get("init")),
+    reasons: [...new Set(reasons)],
   };
 }
 

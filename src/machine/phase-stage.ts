@@ -32,6 +32,6 @@ export async function phaseStage(
           },
         }),
   });
-  finish();
+  finish(end.result === "ok");
   if (end.result === "failed") throw memory.failure(end);
 }

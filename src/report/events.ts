@@ -29,6 +29,8 @@ export type Event =
       readonly at: number;
       readonly stage: Stage;
       readonly durationMs: number;
+      /** Present when what the stage is for was not reached. */
+      readonly failed?: boolean;
     }
   | { readonly type: "note"; readonly at: number; readonly message: string }
   | { readonly type: "warning"; readonly at: number; readonly message: string; readonly hint?: string }

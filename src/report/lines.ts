@@ -8,7 +8,7 @@ export function lineOf(event: Event): string | undefined {
     case "stage-started":
       return event.detail === undefined ? `${event.stage} ...` : `${event.stage} ... ${event.detail}`;
     case "stage-finished":
-      return `${event.stage} done in ${formatDuration(event.durationMs)}`;
+      return `${event.stage} ${event.failed === true ? "failed after" : "done in"} ${formatDuration(event.durationMs)}`;
     case "note":
     case "question":
       return event.message;

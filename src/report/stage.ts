@@ -1,12 +1,13 @@
 import type { Listener, Stage } from "./events.ts";
 
-/** Tells that a stage starts; the result tells that it is finished. */
-export function beginStage(listener: Listener, stage: Stage, detail?: string): () => void {
+/** Tells that a stage starts; the result tells that it is over, and with `false` that it went wrong. */
+export function beginStage(listener: Listener, stage: Stage, detail?: string): (ok?: boolean) => void {
   const start = Date.now();
   listener({ type: "stage-started", at: start, stage, ...(detail === undefined ? {} : { detail }) });
-  return () => {
+  return (ok = true) => {
     const end = Date.now();
-    listener({ type: "stage-finished", at: end, stage, durationMs: end - start });
+    const failed = ok ? {} : { failed: true };
+    listener({ type: "stage-finished", at: end, stage, durationMs: end - start, ...failed });
   };
 }
 

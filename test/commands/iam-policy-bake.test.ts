@@ -27,7 +27,9 @@ async function failAndResume({ local, listener }: Workplace, clock: Clock): Prom
   await bake(first.options).catch((error: unknown) => {
     if (!(error instanceof BakeError) || error.kind !== "phase-failed") throw error;
   });
-  await bake(testBake(local, { ...common, resume: true, reach: reach(willingMachines(log)) }, { clock }).options);
+  await bake(
+    testBake(local, { ...common, resume: true, reach: reach(willingMachines(log)) }, { clock }).options,
+  );
 }
 
 /** Everything that bakes ask of the cloud. */

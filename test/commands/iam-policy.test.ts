@@ -12,6 +12,7 @@ import { describe, expect, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
 import { cleanup } from "../../src/cleanup/cleanup.ts";
 import { findImage, ownImages } from "../../src/launch/choose-image.ts";
+import { checkInstanceType } from "../../src/launch/instance-type.ts";
 import { launch } from "../../src/launch/launch.ts";
 import { ownMachines, terminateMachines, withOutcomes } from "../../src/launch/machines.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
@@ -25,8 +26,9 @@ const signal = new AbortController().signal;
 async function launchAndEnd({ local, unrestricted, listener }: Workplace): Promise<void> {
   const baked = await image(unrestricted, "baked", false);
   const cloud = new Cloud(clientOptions(local.cloud));
-  const choice = await findImage(cloud, { owner, names: ["web"], extra: [] }, signal);
+  const choice = await findImage(cloud, { owner, names: ["web"], extra: [], local: undefined }, signal);
   expect(choice.image.id).toBe(baked);
+  await checkInstanceType(cloud, "t3.micro", choice.image, signal);
   await launch({
     cloud,
     choice,

@@ -15,7 +15,25 @@ test("the newest outcome on a console, whatever surrounds it", () => {
     failed: [],
     notStarted: [],
     initialised: ["c"],
+    reasons: [],
   });
+});
+
+test("why it failed, of the newest run alone, each reason once", () => {
+  const line = (run: string): string =>
+    `bake-ami: phase=update run=${run} result=failed services=a failed=a not-started=- init=-`;
+  const console = [
+    "bake-ami: why run=boot-1 a: update: step 10.sh ended with status 3",
+    line("boot-1"),
+    "\u001b[0m bake-ami: why run=boot-2 a: update: step \u001b[31m20.sh took longer than 600 s\r",
+    "bake-ami: why run=boot-2 a: update: step 20.sh took longer than 600 s",
+    "bake-ami: why run=boot-2 nope: there is no such service in this machine's bundle",
+    line("boot-2"),
+  ].join("\n");
+  expect(readOutcome(console)?.reasons).toEqual([
+    "a: update: step 20.sh took longer than 600 s",
+    "nope: there is no such service in this machine's bundle",
+  ]);
 });
 
 test("no outcome yet", () => {

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { readOutcome } from "../../src/launch/outcome.ts";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
 import {
   fakeMetadata,
@@ -161,6 +162,15 @@ describe.skipIf(noTestMachines)(`order, lateness and output${skipped}`, () => {
     expect(last.end["failed"]).toContain("nosuch");
     expect(last.end["failed"]).toContain("broken");
     expect(last.messages).toContain("there is no service named nosuch in this machine's bundle");
+
+    // Whoever launched it sees why on the console.
+    expect(readOutcome(await machine.console())?.reasons).toEqual(
+      expect.arrayContaining([
+        "nosuch: there is no such service in this machine's bundle",
+        "broken: init: step init.sh ended with status 3",
+        expect.stringContaining("the launch: its request could not be read"),
+      ]),
+    );
 
     // Without the tag nothing more is wanted.
     metadata.tag = undefined;
