@@ -89,16 +89,17 @@ function explainCode(
       hint: hintForDenial(denial),
     });
   }
-  const hint = hints.get(code);
-  return new BakeError(
-    problemOf(error) === "not-found" ? "not-found" : "cloud",
-    `${what}: ${messageOf(error)} (${code})`,
-    { cause: error, ...(hint === undefined ? {} : { hint }) },
-  );
+  const kind = problemOf(error) === "not-found" ? "not-found" : "cloud";
+  const hint = hints.get(code) ?? (kind === "not-found" ? gone : undefined);
+  return new BakeError(kind, `${what}: ${messageOf(error)} (${code})`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 const expired = "the session has expired; sign in again";
 const invalid = "the credentials are not valid here; check the profile and the Region";
+const gone = "somebody has deleted it, or it is in another account or Region";
 const notReady = "the account is not ready for EC2; see its messages in the AWS console";
 
 const hints: ReadonlyMap<string, string> = new Map([
