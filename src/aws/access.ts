@@ -13,7 +13,7 @@ import { BakeError } from "../base/errors.ts";
 import { allPages, present, type Cloud } from "./cloud.ts";
 import { cloudCodeOf, isInUse, isNotFound, unlessGone } from "./cloud-error.ts";
 import { poll } from "./poll.ts";
-import { readTagged, tagKeys, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+import { ofSameRun, readTagged, writeTags, type TaggedResource, type Tags } from "./tags.ts";
 import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 /** A port that a security group opens, and for whom. */
@@ -50,18 +50,10 @@ export async function importKeyPair(
       duplicate: "InvalidKeyPair.Duplicate",
       recover: async (inner) => {
         const filters = [{ Name: "key-name", Values: [name] }];
-        return sameRun(await describeKeyPairs(cloud, filters, inner), tags)?.id;
+        return ofSameRun(await describeKeyPairs(cloud, filters, inner), tags)?.id;
       },
     },
   );
-}
-
-/** What an earlier attempt of the same run made, and nobody else. */
-function sameRun<Resource extends TaggedResource>(
-  found: readonly Resource[],
-  tags: Tags,
-): Resource | undefined {
-  return found.find((each) => each.tags.get(tagKeys.run) === tags.get(tagKeys.run));
 }
 
 /** Deletes a key pair; one that is gone is as good as deleted. */
@@ -150,7 +142,7 @@ export async function createSecurityGroup(
           { Name: "group-name", Values: [request.name] },
           { Name: "vpc-id", Values: [request.vpcId] },
         ];
-        return sameRun(await describeSecurityGroups(cloud, filters, inner), request.tags)?.id;
+        return ofSameRun(await describeSecurityGroups(cloud, filters, inner), request.tags)?.id;
       },
     },
   );

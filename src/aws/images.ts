@@ -12,9 +12,9 @@ import {
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
 import { allPages, present, type Cloud } from "./cloud.ts";
-import { unlessGone } from "./cloud-error.ts";
+import { isInUse, unlessGone } from "./cloud-error.ts";
 import { poll } from "./poll.ts";
-import { readTagged, readTags, writeTags, type TaggedResource, type Tags } from "./tags.ts";
+import { ofSameRun, readTagged, readTags, writeTags, type TaggedResource, type Tags } from "./tags.ts";
 import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 /** An AMI, as far as bake-ami cares. */
@@ -113,7 +113,7 @@ export async function createImage(
       // It has no client token: its name is what tells.
       recover: async (inner) => {
         const filters = [{ Name: "name", Values: [request.name] }];
-        return (await describeImages(cloud, ["self"], filters, inner))[0]?.id;
+        return ofSameRun(await describeImages(cloud, ["self"], filters, inner), request.tags)?.id;
       },
     },
   );
@@ -165,6 +165,9 @@ export async function requireImdsV2(cloud: Cloud, id: string, signal: AbortSigna
   );
 }
 
+/** How long a snapshot may still count as its image's after that is gone, in seconds. */
+const releaseDeadlineSeconds = 60;
+
 /** Deregisters an image and deletes its snapshots; what is gone already is fine. */
 export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSignal): Promise<void> {
   await unlessGone(
@@ -178,7 +181,25 @@ export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSigna
       },
     ),
   );
-  for (const id of image.snapshotIds) await deleteSnapshot(cloud, id, signal);
+  for (const id of await snapshotsOf(cloud, image, signal)) {
+    const look = async (inner: AbortSignal): Promise<true | undefined> => {
+      try {
+        await deleteSnapshot(cloud, id, inner);
+        return true;
+      } catch (error) {
+        if (isInUse(error)) return undefined;
+        throw error;
+      }
+    };
+    await poll(`snapshot ${id} to be free`, releaseDeadlineSeconds, signal, look, { clock: cloud.clock });
+  }
+}
+
+/** A pending image does not show its snapshots; they say in their descriptions whose they are. */
+async function snapshotsOf(cloud: Cloud, image: Image, signal: AbortSignal): Promise<readonly string[]> {
+  if (image.snapshotIds.length > 0) return image.snapshotIds;
+  const filters = [{ Name: "description", Values: [`*for ${image.id}*`] }];
+  return (await describeSnapshots(cloud, filters, signal)).map(({ id }) => id);
 }
 
 /** Snapshots of this account that match all filters. */

@@ -162,3 +162,11 @@ export function readTagged<
     return id === undefined ? [] : [{ id, tags: readTags(raw.Tags) }];
   });
 }
+
+/** What an earlier attempt of the same run made, and nobody else. */
+export function ofSameRun<Resource extends TaggedResource>(
+  found: readonly Resource[],
+  tags: Tags,
+): Resource | undefined {
+  return found.find((each) => each.tags.get(tagKeys.run) === tags.get(tagKeys.run));
+}

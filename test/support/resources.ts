@@ -27,6 +27,7 @@ export function anInstance(id: string, rest: Partial<Instance> = {}): Instance {
     id,
     state: "running",
     stateReason: undefined,
+    stateReasonCode: undefined,
     type: "t3.small",
     imageId: "ami-1",
     publicAddress: undefined,
