@@ -2,7 +2,7 @@ import { isUncertain } from "../aws/cloud-error.ts";
 import { waitForImage, type Image } from "../aws/images.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { warnOfLeftover } from "../aws/temporary.ts";
-import { messageOf } from "../base/errors.ts";
+import { BakeError, messageOf } from "../base/errors.ts";
 import { Scope } from "../base/scope.ts";
 import { withDeadline } from "../base/wait.ts";
 import { sweepExpired, sweepRun } from "../cleanup/sweep.ts";
@@ -63,6 +63,8 @@ async function joinOrBake(options: BakeOptions, prepared: Prepared): Promise<Bak
 async function joinImage(options: BakeOptions, prepared: Prepared, pending: Image): Promise<BakeResult> {
   const { cloud, listener, signal } = options;
   const joined = pending.tags.get(tagKeys.run) ?? "";
+  await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
+  await takeCharge(options, joined, scope);
   const image = await inStage(
     listener,
     "image",
@@ -71,6 +73,14 @@ async function joinImage(options: BakeOptions, prepared: Prepared, pending: Imag
   );
   await finishImage({ cloud, listener, signal }, image);
   return { ...resultOf(options, prepared, image), joined };
+}
+
+/** A cleanup on this computer leaves alone what a command still works on: now this one does. */
+async function takeCharge({ records }: BakeOptions, run: string, scope: Scope): Promise<void> {
+  if (await records.isLive(run)) return;
+  const keys = await records.load(run);
+  await (keys === undefined ? records.claim(run) : records.save(keys));
+  scope.defer(`the record of run ${run}`, () => records.remove(run));
 }
 
 /** On a builder that is there, or on a new one. */
@@ -100,7 +110,8 @@ async function bakeInScope(
   resumable: Resumable | undefined,
 ): Promise<Image> {
   const { cloud, listener, signal } = options;
-  const expires = new Date(cloud.clock.now() + options.maxBakeSeconds * 1000);
+  const expires = expiryOf(options, resumable);
+  const seconds = Math.ceil((expires.getTime() - cloud.clock.now()) / 1000);
   await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
   // Connections go whether the builder stays or not.
   await using connections = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
@@ -112,7 +123,7 @@ async function bakeInScope(
   try {
     const builder = await withDeadline(
       "the builder's work to end",
-      options.maxBakeSeconds,
+      seconds,
       signal,
       async (inner) => {
         const limited = { ...creation, signal: inner };
@@ -130,6 +141,20 @@ async function bakeInScope(
     await markKept(options, instanceId);
     throw withWayOn(error, options, instanceId, expires);
   }
+}
+
+/** A builder powers itself off at the time that it was told when it was started, whoever goes on with it. */
+function expiryOf({ cloud, maxBakeSeconds }: BakeOptions, resumable: Resumable | undefined): Date {
+  const now = cloud.clock.now();
+  const own = now + maxBakeSeconds * 1000;
+  const { instance } = resumable ?? {};
+  // A stopped one has nothing left to do, and nothing that could end it.
+  if (instance === undefined || instance.state === "stopped") return new Date(own);
+  const told = Date.parse(instance.tags.get(tagKeys.expires) ?? "");
+  if (told > now) return new Date(Math.min(own, told));
+  throw new BakeError("usage", `builder ${instance.id} has passed its time and is about to end itself`, {
+    hint: "start afresh without --resume; --max-bake-time gives a builder more time",
+  });
 }
 
 async function openBuilder(

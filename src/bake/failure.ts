@@ -37,9 +37,9 @@ export function withWayOn(
   const hint = [
     ...(error instanceof BakeError && error.hint !== undefined ? [error.hint] : []),
     `builder ${instanceId} is kept until ${expires.toISOString().slice(0, 16).replace("T", " ")} UTC`,
-    `look at it: bake-ami ssh ${instanceId}`,
-    `go on: bake-ami ${services} --resume`,
-    "end it: bake-ami cleanup",
+    `look at it: \`bake-ami ssh ${instanceId}\``,
+    `go on: \`bake-ami ${services} --resume\``,
+    "end it: `bake-ami cleanup`",
   ].join("; ");
   const details = error instanceof BakeError ? error.details : [];
   const kind = error instanceof BakeError ? error.kind : "failed";

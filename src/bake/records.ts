@@ -13,6 +13,8 @@ export interface BuilderKeys {
 /** Where a bake leaves its builder's keys while it works. */
 export interface BuilderRecords {
   readonly save: (keys: BuilderKeys) => Promise<void>;
+  /** Says that this command works on a run that has no keys here. */
+  readonly claim: (run: string) => Promise<void>;
   readonly load: (run: string) => Promise<BuilderKeys | undefined>;
   readonly remove: (run: string) => Promise<void>;
   /** Whether the command that started this run still works, on this computer. */

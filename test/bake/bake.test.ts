@@ -11,6 +11,7 @@ import { ApiError } from "../../src/local/protocol/errors.ts";
 import { publicKeyBody } from "../../src/machine/keys.ts";
 import { memoryRecords, planOf, testBake, willingMachines, type MachineLog } from "../support/bake.ts";
 import { stateOnlyCloud } from "../support/local-cloud.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { failureOf } from "../support/failure.ts";
 import { leftIn } from "../support/left.ts";
 
@@ -183,7 +184,7 @@ test("on-error keep leaves the builder, and --resume goes on with it", async () 
   const failing = { ...options, reach: { ...options.reach, openMachine: broken(log) } };
   const { kind, hint } = await failureOf(bake(failing));
   expect(kind).toBe("phase-failed");
-  expect(hint).toMatch(/builder i-\w+ is kept until .*bake-ami ssh i-\w+; go on: bake-ami web --resume/);
+  expect(hint).toMatch(/builder i-\w+ is kept until .*bake-ami ssh i-\w+`; go on: `bake-ami web --resume`/);
   const { Reservations } = await local.ec2.send(new DescribeInstancesCommand({}));
   const kept = Reservations?.[0]?.Instances?.[0];
   expect(kept?.Tags).toContainEqual({ Key: "bake-ami:kept", Value: "yes" });
@@ -217,6 +218,27 @@ test("resume without a builder, and with one whose command still works, are refu
   );
 });
 
+test("a resumed bake keeps to the time that its builder was given", async () => {
+  const clock = new VirtualClock();
+  await using local = await stateOnlyCloud({ now: clock.now });
+  const records = memoryRecords();
+  const { options, log } = testBake(local, { onError: "keep", records, maxBakeSeconds: 600 }, { clock });
+  const failing = { ...options, reach: { ...options.reach, openMachine: broken(log) } };
+  const never = new AbortController().signal;
+  await clock.run(async () => {
+    await expect(bake(failing)).rejects.toThrow();
+    await clock.sleep(400_000, never);
+    const again = testBake(local, { records, resume: true, onError: "keep" }, { clock });
+    const hanging = willingMachines(again.log, {
+      init: (_run, _services, _bundle, signal) => clock.sleep(9e6, signal),
+    });
+    const slow = { ...again.options, reach: { ...again.options.reach, openMachine: hanging } };
+    expect((await failureOf(bake(slow))).message).toMatch(/gave up after (199|200) s/);
+    const late = await failureOf(bake(testBake(local, { records, resume: true }, { clock }).options));
+    expect(late.message).toMatch(/has passed its time|there is no builder/);
+  });
+});
+
 test("the same command again joins an image that is not finished", async () => {
   await using local = await stateOnlyCloud();
   const denied = new ApiError("UnauthorizedOperation", "no", 403);
@@ -226,7 +248,10 @@ test("the same command again joins an image that is not finished", async () => {
   });
   const first = await bake(testBake(second).options);
   deny = false;
-  const joined = await bake(testBake(second).options);
+  const records = memoryRecords();
+  const joined = await bake(testBake(second, { records }).options);
+  // A cleanup meanwhile would have left the image alone.
+  expect(records.claimed).toEqual([first.run]);
   expect(joined).toMatchObject({ imageId: first.imageId, joined: first.run });
   // It is finished now, so the next bake makes a new one.
   const fresh = await bake(testBake(second).options);

@@ -50,12 +50,19 @@ export function willingMachines(
 /** Records in memory; every run counts as one whose command is over unless it is named in `live`. */
 export function memoryRecords(live: ReadonlySet<string> = new Set()): BuilderRecords & {
   readonly kept: ReadonlyMap<string, BuilderKeys>;
+  readonly claimed: readonly string[];
 } {
   const kept = new Map<string, BuilderKeys>();
+  const claimed: string[] = [];
   return {
     kept,
+    claimed,
     save: (keys) => {
       kept.set(keys.run, keys);
+      return Promise.resolve();
+    },
+    claim: (run) => {
+      claimed.push(run);
       return Promise.resolve();
     },
     load: (run) => Promise.resolve(kept.get(run)),
