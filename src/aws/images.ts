@@ -165,11 +165,13 @@ export async function requireImdsV2(cloud: Cloud, id: string, signal: AbortSigna
   );
 }
 
+type ImageParts = Pick<Image, "id" | "snapshotIds">;
+
 /** How long a snapshot may still count as its image's after that is gone, in seconds. */
 const releaseDeadlineSeconds = 60;
 
 /** Deregisters an image and deletes its snapshots; what is gone already is fine. */
-export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSignal): Promise<void> {
+export async function deleteImage(cloud: Cloud, image: ImageParts, signal: AbortSignal): Promise<void> {
   await unlessGone(
     cloud.ask(
       "DeregisterImage",
@@ -195,11 +197,23 @@ export async function deleteImage(cloud: Cloud, image: Image, signal: AbortSigna
   }
 }
 
-/** A pending image does not show its snapshots; they say in their descriptions whose they are. */
-async function snapshotsOf(cloud: Cloud, image: Image, signal: AbortSignal): Promise<readonly string[]> {
-  if (image.snapshotIds.length > 0) return image.snapshotIds;
-  const filters = [{ Name: "description", Values: [`*for ${image.id}*`] }];
-  return (await describeSnapshots(cloud, filters, signal)).map(({ id }) => id);
+/**
+ * A pending image does not show its snapshots; they say in their descriptions whose they are. Those of an image that was
+ * begun a moment ago may take a while to show themselves.
+ */
+async function snapshotsOf(
+  cloud: Cloud,
+  { id, snapshotIds }: ImageParts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (snapshotIds.length > 0) return snapshotIds;
+  const filters = [{ Name: "description", Values: [`*for ${id}*`] }];
+  const until = cloud.clock.now() + deletionVisibleSeconds * 1000;
+  for (;;) {
+    const found = await describeSnapshots(cloud, filters, signal);
+    if (found.length > 0 || cloud.clock.now() >= until) return found.map((snapshot) => snapshot.id);
+    await cloud.clock.sleep(2_000, signal);
+  }
 }
 
 /** Snapshots of this account that match all filters. */

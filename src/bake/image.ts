@@ -1,3 +1,4 @@
+import type { Cloud } from "../aws/cloud.ts";
 import {
   createImage,
   deleteImage,
@@ -36,11 +37,7 @@ export async function makeImage(
 ): Promise<Image> {
   const { cloud, signal } = creation;
   const id = await createImage(cloud, request, signal);
-  const { keep } = registered(creation, "image", id, async (undoSignal) => {
-    const filters = [{ Name: "image-id", Values: [id] }];
-    const [image] = await describeImages(cloud, [], filters, undoSignal);
-    if (image !== undefined) await deleteImage(cloud, image, undoSignal);
-  });
+  const { keep } = registered(creation, "image", id, (undoSignal) => discardImage(cloud, id, undoSignal));
   const [waited] = await Promise.allSettled([
     waitForImage(cloud, id, imageDeadlineSeconds, signal),
     meanwhile(),
@@ -50,6 +47,13 @@ export async function makeImage(
   const image = await finishImage(creation, waited.value);
   keep();
   return image;
+}
+
+/** Deletes an image that was begun here, whether EC2 shows it yet or not. */
+async function discardImage(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
+  const filters = [{ Name: "image-id", Values: [id] }];
+  const [image] = await describeImages(cloud, [], filters, signal).catch(() => []);
+  await deleteImage(cloud, image ?? { id, snapshotIds: [] }, signal);
 }
 
 /**
