@@ -197,10 +197,7 @@ export async function deleteImage(cloud: Cloud, image: ImageParts, signal: Abort
   }
 }
 
-/**
- * A pending image does not show its snapshots; they say in their descriptions whose they are. Those of an image that was
- * begun a moment ago may take a while to show themselves.
- */
+/** A pending image does not show its snapshots; their descriptions name it. New ones may show themselves late. */
 async function snapshotsOf(
   cloud: Cloud,
   { id, snapshotIds }: ImageParts,
