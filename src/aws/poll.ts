@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { withDeadline } from "../base/wait.ts";
+import { problemOf, type Problem } from "./problem.ts";
 
 /** One after the other until this many milliseconds have passed since the first look: a pause of so many. */
 type Schedule = readonly (readonly [untilMs: number, pauseMs: number])[];
@@ -50,9 +51,17 @@ export interface Pace {
 }
 
 /**
+ * How long the cloud may be out of reach while somebody waits, in milliseconds. What is waited for goes on without us: an
+ * image of an hour must not be given up for a minute without a network.
+ */
+const outageMs = 600_000;
+
+const passes: ReadonlySet<Problem> = new Set(["unavailable", "throttled"]);
+
+/**
  * Looks again and again until `look` gives a value.
  * @param what for the message when the deadline passes
- * @throws BakeError `timeout`, `interrupted`, or whatever `look` throws.
+ * @throws BakeError `timeout`, `interrupted`, or whatever `look` throws; but that there is no answer only after a while.
  */
 export async function poll<T>(
   what: string,
@@ -67,9 +76,15 @@ export async function poll<T>(
     signal,
     async (inner) => {
       const began = clock.now();
+      let answered = began;
       for (;;) {
-        const found = await look(inner);
-        if (found !== undefined) return found;
+        try {
+          const found = await look(inner);
+          if (found !== undefined) return found;
+          answered = clock.now();
+        } catch (error) {
+          if (!passes.has(problemOf(error)) || clock.now() - answered > outageMs) throw error;
+        }
         await clock.sleep(pauseMs(schedule, clock.now() - began), inner);
       }
     },

@@ -1,4 +1,4 @@
-import { systemCodeOf } from "../base/errors.ts";
+import { BakeError, systemCodeOf } from "../base/errors.ts";
 
 /**
  * What an error means for whoever asked:
@@ -130,6 +130,8 @@ export function markProblem<E extends Error>(error: E, problem: Problem): E {
 /** What an error means, whoever wrapped it. */
 export function problemOf(error: unknown): Problem {
   for (let current = error; current instanceof Error; current = current.cause) {
+    // What stands behind it, such as a passed deadline of ours, is no failure of the cloud's.
+    if (current instanceof BakeError && current.kind === "interrupted") return "permanent";
     const problem = reported.get(current) ?? problemOfOne(current);
     if (problem !== undefined) return problem;
   }

@@ -1,6 +1,6 @@
 import type { OpenPort } from "../aws/access.ts";
 import type { Cloud } from "../aws/cloud.ts";
-import { runInstances, waitForState, type Instance } from "../aws/instances.ts";
+import { runInstances, waitForStates, type Instance } from "../aws/instances.ts";
 import { imageTags, initOf, namesIn, runTags, tagKeys } from "../aws/tags.ts";
 import {
   temporaryGroup,
@@ -88,13 +88,9 @@ export async function launch(options: LaunchOptions): Promise<Launched[]> {
       },
       signal,
     );
-    const keepInstances = temporaryInstances(
-      creation,
-      started.map((instance) => instance.id),
-    );
-    const ready = await Promise.all(
-      started.map((instance) => waitForState(cloud, instance.id, "running", runningDeadlineSeconds, signal)),
-    );
+    const ids = started.map((instance) => instance.id);
+    const keepInstances = temporaryInstances(creation, ids);
+    const ready = await waitForStates(cloud, ids, "running", runningDeadlineSeconds, signal);
     return {
       instances: ready.flatMap((instance) => (instance === undefined ? [] : [instance])),
       keep: (): void => {

@@ -4,7 +4,7 @@ import {
   consoleOutput,
   describeInstances,
   terminateInstances,
-  waitForState,
+  waitForStates,
   type Instance,
 } from "../aws/instances.ts";
 import { tagKeys } from "../aws/tags.ts";
@@ -117,15 +117,10 @@ export async function terminateMachines(
   listener: Listener,
   signal: AbortSignal,
 ): Promise<void> {
-  await terminateInstances(
-    cloud,
-    machines.map(({ id }) => id),
-    signal,
-  );
-  for (const { id } of machines) {
-    await waitForState(cloud, id, "terminated", terminatedDeadlineSeconds, signal);
-    listener({ type: "deleted", at: Date.now(), what: "instance", id });
-  }
+  const ids = machines.map(({ id }) => id);
+  await terminateInstances(cloud, ids, signal);
+  await waitForStates(cloud, ids, "terminated", terminatedDeadlineSeconds, signal);
+  for (const id of ids) listener({ type: "deleted", at: Date.now(), what: "instance", id });
   const runs = new Set(machines.flatMap(({ tags }) => tags.get(tagKeys.run) ?? []));
   for (const run of runs) {
     const ofRun = { Name: `tag:${tagKeys.run}`, Values: [run] };
