@@ -7,11 +7,17 @@ export interface ServiceTiming {
   readonly durationMs: number;
 }
 
+export interface StageTiming {
+  readonly stage: Stage;
+  readonly durationMs: number;
+  /** Those that ended in this stage: a bake with a pause has the same stage twice. */
+  readonly services: readonly ServiceTiming[];
+}
+
 /** Where the time went. */
 export interface Timings {
   readonly totalMs: number;
-  readonly stages: readonly { readonly stage: Stage; readonly durationMs: number }[];
-  readonly services: readonly ServiceTiming[];
+  readonly stages: readonly StageTiming[];
   /** Time during which at least one step ran, by the machine's clock. */
   readonly stepsMs: number;
   /** From asking for the machine until its SSH server answered. */
@@ -23,9 +29,9 @@ export interface Timings {
 /** Collects events and works out where the time went. */
 export class TimingCollector {
   readonly #startedAt: number;
-  readonly #stages: { stage: Stage; durationMs: number }[] = [];
+  readonly #stages: StageTiming[] = [];
   readonly #serviceStart = new Map<string, number>();
-  readonly #services: ServiceTiming[] = [];
+  #services: ServiceTiming[] = [];
   readonly #stepStart = new Map<string, number>();
   readonly #steps: { from: number; to: number }[] = [];
 
@@ -37,14 +43,18 @@ export class TimingCollector {
   readonly listen = (event: Event): void => {
     switch (event.type) {
       case "stage-finished":
-        this.#stages.push({ stage: event.stage, durationMs: event.durationMs });
+        this.#stages.push({ stage: event.stage, durationMs: event.durationMs, services: this.#services });
+        this.#services = [];
         break;
       case "service-started":
         this.#serviceStart.set(`${event.phase} ${event.service}`, event.machineAt);
         break;
       case "service-finished": {
-        const start = this.#serviceStart.get(`${event.phase} ${event.service}`);
+        const key = `${event.phase} ${event.service}`;
+        const start = this.#serviceStart.get(key);
+        // What was done before has an end without a beginning.
         if (start === undefined) break;
+        this.#serviceStart.delete(key);
         this.#services.push({
           phase: event.phase,
           service: event.service,
@@ -73,7 +83,6 @@ export class TimingCollector {
     return {
       totalMs,
       stages: this.#stages,
-      services: this.#services,
       stepsMs,
       bootMs,
       restMs: totalMs - stepsMs - bootMs,
@@ -105,11 +114,9 @@ export function formatTimings(timings: Timings): string[] {
   const row = (indent: number, name: string, ms: number): void => {
     lines.push(`${" ".repeat(indent)}${name.padEnd(26 - indent)}${formatDuration(ms).padStart(12)}`);
   };
-  for (const { stage, durationMs } of timings.stages) {
+  for (const { stage, durationMs, services } of timings.stages) {
     row(2, stage, durationMs);
-    for (const service of timings.services) {
-      if (service.phase === stage) row(4, serviceTitle(service.service), service.durationMs);
-    }
+    for (const service of services) row(4, serviceTitle(service.service), service.durationMs);
   }
   row(2, "total", timings.totalMs);
   if (timings.bootMs > 0) {

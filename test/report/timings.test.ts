@@ -47,6 +47,28 @@ test("where the time of a bake went", () => {
   expect(text).toContain("boot 12.0 s, steps 8.0 s, everything else 5.0 s");
 });
 
+test("a stage that comes twice has its own services each time, and none that was done before", () => {
+  const collector = new TimingCollector(0);
+  const service = (name: string, from: number, to: number): Event[] => [
+    { type: "service-started", at: 0, machineAt: from, phase: "init", service: name },
+    { type: "service-finished", at: 0, machineAt: to, phase: "init", service: name, result: "ok" },
+  ];
+  const stage: Event = { type: "stage-finished", at: 0, stage: "init", durationMs: 3000 };
+  const again: Event = {
+    type: "service-finished",
+    at: 0,
+    machineAt: 60_000,
+    phase: "init",
+    service: "a",
+    result: "skipped",
+  };
+  for (const event of [...service("a", 0, 1000), stage, again, ...service("b", 61_000, 63_000), stage]) {
+    collector.listen(event);
+  }
+  const lines = formatTimings(collector.timings(70_000)).map((line) => line.trim().replace(/ +/g, " "));
+  expect(lines.slice(1, 5)).toEqual(["init 3.0 s", "a 1.0 s", "init 3.0 s", "b 2.0 s"]);
+});
+
 test.each([
   [0, "0.0 s"],
   [99_940, "99.9 s"],
