@@ -123,17 +123,13 @@ async function attempt<T>({ clock }: Caller, { kind, send }: Call<T>, signal: Ab
   const noAnswer = clock.sleep(limitMs, answered.signal).then(() => {
     throw new NoAnswer(`none within ${limitMs / 1000} s`);
   });
-  const giveUp = (): void => {
-    stop.abort(signal.reason);
-  };
-  if (kind === "ask") signal.addEventListener("abort", giveUp, { once: true });
+  // Made anew for each attempt: a signal that many calls listen to at once makes Node complain.
+  const abortSignal = kind === "ask" ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   try {
-    const answer = Promise.race([send({ abortSignal: stop.signal }), noAnswer]);
-    return kind === "ask" ? await orInterrupted(answer, signal) : await answer;
+    return await orInterrupted(Promise.race([send({ abortSignal }), noAnswer]), abortSignal);
   } finally {
     answered.abort();
     stop.abort();
-    signal.removeEventListener("abort", giveUp);
   }
 }
 

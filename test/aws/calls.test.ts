@@ -203,6 +203,22 @@ test("something else of the same name is not taken for what an earlier attempt m
   await deleteKeyPair(cloud, id, never);
 });
 
+test("many calls at once do not make Node warn of listeners", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => {
+    warnings.push(warning.name);
+  };
+  process.on("warning", note);
+  const { result } = await answered([noVpcs], (cloud) => {
+    const stop = new AbortController();
+    return Promise.all(Array.from({ length: 30 }, () => describeVpcs(cloud, [], stop.signal)));
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", note);
+  expect(result.status).toBe("fulfilled");
+  expect(warnings).not.toContain("MaxListenersExceededWarning");
+});
+
 test("no credentials: said at once", async () => {
   const cloud = new Cloud({ region: "local", profile: "bake-ami-has-no-such-profile" });
   const began = Date.now();
