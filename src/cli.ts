@@ -15,7 +15,10 @@ import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
 import { sshVerb } from "./commands/ssh.ts";
+import { explainSystemError } from "./commands/system-errors.ts";
 import { terminateVerb } from "./commands/terminate.ts";
+import { checkValues, usageError, withNearestVerb } from "./commands/usage-errors.ts";
+import { verifyVerb } from "./commands/verify.ts";
 
 const verbs: readonly Verb[] = [
   bakeVerb,
@@ -28,6 +31,7 @@ const verbs: readonly Verb[] = [
   sshVerb,
   terminateVerb,
   applyVerb,
+  verifyVerb,
   cleanupVerb,
   doctorVerb,
   localVerb,
@@ -69,10 +73,15 @@ const context: Context = {
   },
 };
 
+/** What the parser complains of, in its own words. */
+class NotUnderstood extends Error {}
+
+const words = hideBin(process.argv);
 try {
-  await parse(hideBin(process.argv));
-} catch (error) {
-  writeError(error, process.argv, context);
+  await parse(words);
+} catch (thrown) {
+  const error = withNearestVerb(explainSystemError(thrown, process.env), words);
+  writeError(error, words, context);
   process.exitCode = exitStatusOf(error);
 }
 
@@ -81,21 +90,32 @@ async function parse(args: readonly string[]): Promise<void> {
   let parser: Argv<GlobalOptions> = withGlobalOptions(
     base
       .scriptName("bake-ami")
+      // What the parser says is read here, so it must say it in one language.
+      .locale("en")
       .usage("$0 <services...>   bake an image that has these services\n$0 <verb> ...      anything else")
-      .parserConfiguration({ "populate--": true, "duplicate-arguments-array": true })
+      .parserConfiguration({
+        "populate--": true,
+        "duplicate-arguments-array": true,
+        // `--with a b`: b is no second value.
+        "greedy-arrays": false,
+      })
       .wrap(Math.min(110, process.stdout.columns || 110)),
     context,
   );
   for (const verb of verbs) parser = verb(parser, context);
-  await parser
-    .strictOptions()
-    .exitProcess(false)
-    .epilogue("Docs: README.md and docs/. Without an AWS account: `bake-ami local setup`, then --local.")
-    .fail((message: string | null, error: unknown) => {
-      if (error instanceof Error) throw error;
-      throw new BakeError("usage", message ?? "the command line is not understood", {
-        hint: "see `bake-ami --help`",
-      });
-    })
-    .parseAsync();
+  try {
+    await parser
+      .strict()
+      .middleware(checkValues, true)
+      .exitProcess(false)
+      .epilogue("Docs: README.md and docs/. Without an AWS account: `bake-ami local setup`, then --local.")
+      .fail((message: string | null, error: unknown) => {
+        throw error instanceof Error ? error : new NotUnderstood(message ?? "");
+      })
+      .parseAsync();
+  } catch (error) {
+    if (!(error instanceof NotUnderstood)) throw error;
+    const options = (await parser.getHelp()).match(/--[a-z][a-z-]*/g) ?? [];
+    throw usageError(error.message, args, options);
+  }
 }

@@ -14,7 +14,7 @@ export type { SourceQuery } from "./bake/source.ts";
 export { launch, type LaunchOptions } from "./launch/launch.ts";
 export type { Launched } from "./launch/wait.ts";
 export { findImage, type Choice } from "./launch/choose-image.ts";
-export { applyToMachine, type ApplyOptions } from "./launch/apply.ts";
+export { applyToMachine, verifyMachine, type ApplyOptions, type VerifyOptions } from "./launch/apply.ts";
 export { ownMachines, terminateMachines, withOutcomes, type MachineStatus } from "./launch/machines.ts";
 export type { UpdateOutcome } from "./launch/outcome.ts";
 export { cleanup, type CleanupOptions, type Removal } from "./cleanup/cleanup.ts";

@@ -1,49 +1,49 @@
 import type { Verb } from "./context.ts";
+import { withHostOptions } from "./on-machine.ts";
 
 export const applyVerb: Verb = (parser, context) =>
   parser.command(
     "apply <services..>",
-    "init and update on a machine that exists already; no image, no cloud",
+    "init and update on a machine that exists already; no image",
     (y) =>
-      y
-        .positional("services", {
+      withHostOptions(
+        y.positional("services", {
           type: "string",
           array: true,
           demandOption: true,
           describe: "what it must have",
-        })
-        .option("host", { type: "string", demandOption: true, describe: "user@address or user@address:port" })
-        .option("identity", {
+        }),
+      )
+        .option("machine", {
           type: "string",
-          describe: "private key to log in with (default: ssh-agent, or ~/.ssh)",
+          describe: "a machine of yours: its id, its beginning, or latest",
         })
-        .option("host-key", {
-          type: "string",
-          array: true,
-          default: [],
-          describe: '"type base64" (default: known_hosts)',
-        })
-        .option("ssh-proxy-command", { type: "string", describe: "reach the machine through this; %h %p %r" })
-        .option("param", { type: "string", array: true, default: [], describe: "service.parameter=value" }),
+        .option("verify", { type: "boolean", default: false, describe: "run their verify steps after that" })
+        .option("param", { type: "string", array: true, default: [], describe: "service.parameter=value" })
+        .example("bake-ami apply web --machine latest", "what has changed, onto the newest machine")
+        .example("bake-ami apply web --host admin@192.0.2.10", "onto a machine from anywhere"),
     async (argv) => {
-      const [{ runSession }, { planAndBundle, readParameters }, { readTarget }, { applyToMachine }] =
+      const [{ runSession }, { planAndBundle, readParameters }, { targetOf }, { applyToMachine }] =
         await Promise.all([
           import("./session.ts"),
           import("./project.ts"),
-          import("./ssh-target.ts"),
+          import("./on-machine.ts"),
           import("../launch/apply.ts"),
         ]);
       const { plan, bundle } = await planAndBundle(argv.project, argv.services, readParameters(argv.param));
-      const target = await readTarget(argv, context);
+      const target = await targetOf(
+        argv,
+        context,
+        `bake-ami apply ${argv.services.join(" ")} --machine latest`,
+      );
       await runSession(
         argv,
         context,
         async ({ run, listener, signal }) => {
-          await applyToMachine({ target, plan, bundle, run, listener, signal });
-          return {
-            text: "",
-            value: { host: argv.host, services: plan.requested, planDigest: plan.digest, run },
-          };
+          const { verify } = argv;
+          await applyToMachine({ target, plan, bundle, verify, run, listener, signal });
+          const { host } = target;
+          return { text: "", value: { host, services: plan.requested, planDigest: plan.digest, run } };
         },
         { timings: true },
       );

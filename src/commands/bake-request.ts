@@ -87,7 +87,7 @@ function pause(service: string, context: Context, listener: Listener): PauseWait
     });
   }
   return async (instanceId, signal) => {
-    const message = `init of ${service} is done; look around with: bake-ami ssh ${instanceId}\nEnter goes on `;
+    const message = `init of ${service} is done; look around with: \`bake-ami ssh ${instanceId}\`\nEnter goes on `;
     await ask(message, context, listener, signal);
   };
 }

@@ -4,7 +4,7 @@ import { runProgram } from "../base/process.ts";
 import { findSource } from "../bake/source.ts";
 import { checkBase } from "./base-image.ts";
 import type { Context, GlobalOptions } from "./context.ts";
-import { openEndpoint } from "./endpoint.ts";
+import { openEndpoint, type Endpoint } from "./endpoint.ts";
 
 /** What one look found. */
 export interface CheckResult {
@@ -20,17 +20,7 @@ type Check = readonly [name: string, look: () => Promise<string>];
 
 /** Looks at everything that the chosen cloud needs; one failing look does not stop the others. */
 export async function runChecks(options: GlobalOptions, context: Context): Promise<CheckResult[]> {
-  const endpoint = await openEndpoint(options, context);
-  const { cloud } = endpoint;
   const { signal } = context;
-  const image: Check = [
-    "source image",
-    async () => {
-      const query = endpoint.newestSource(false);
-      const wish = { login: undefined, architecture: undefined, allowDeprecated: true };
-      return (await findSource(cloud, { query, ...wish }, signal)).image.name;
-    },
-  ];
   const common: Check[] = [
     ["Node", () => Promise.resolve(process.version)],
     [
@@ -39,6 +29,32 @@ export async function runChecks(options: GlobalOptions, context: Context): Promi
         versionOf(["ssh", "-V"], "apt-get install openssh-client, or dnf install openssh-clients", signal),
     ],
   ];
+  const checks = [
+    ...common,
+    ...(options.local ? await localChecks(context) : []),
+    ...(await cloudChecks(options, context)),
+  ];
+  return await Promise.all(checks.map(runCheck));
+}
+
+/** What to ask the cloud; nothing when it cannot even be opened, which is then the result. */
+async function cloudChecks(options: GlobalOptions, context: Context): Promise<Check[]> {
+  const { signal } = context;
+  let endpoint: Endpoint;
+  try {
+    endpoint = await openEndpoint(options, context);
+  } catch (error) {
+    return [["cloud", () => Promise.reject(error instanceof Error ? error : new Error(String(error)))]];
+  }
+  const { cloud } = endpoint;
+  const image: Check = [
+    "source image",
+    async () => {
+      const query = endpoint.newestSource(false);
+      const wish = { login: undefined, architecture: undefined, allowDeprecated: true };
+      return (await findSource(cloud, { query, ...wish }, signal)).image.name;
+    },
+  ];
   const aws: Check[] = [
     ["Region", () => cloud.region()],
     ["caller", () => cloud.callerArn(signal)],
@@ -46,8 +62,7 @@ export async function runChecks(options: GlobalOptions, context: Context): Promi
     ["own address", async () => (await endpoint.callerCidrs(usualWay, signal)).join(", ")],
     image,
   ];
-  const checks = [...common, ...(options.local ? [...(await localChecks(context)), image] : aws)];
-  return await Promise.all(checks.map(runCheck));
+  return options.local ? [image] : aws;
 }
 
 async function runCheck([name, look]: Check): Promise<CheckResult> {
@@ -71,9 +86,18 @@ async function localChecks(context: Context): Promise<Check[]> {
     ["qemu-img", () => versionOf(["qemu-img", "--version"], install("qemu-utils", "qemu-img"), signal)],
     ["mmdebstrap", () => versionOf(["mmdebstrap", "--version"], install("mmdebstrap", "mmdebstrap"), signal)],
     ["mke2fs", () => versionOf(["mke2fs", "-V"], install("e2fsprogs", "e2fsprogs"), signal)],
+    ["data directory", () => dataDirectoryCheck(context)],
     ["base image", () => checkBase(context)],
     ["acceleration", () => accelerationOf({ directory: localCloudDirectory(context.environment), signal })],
   ];
+}
+
+async function dataDirectoryCheck({ environment }: Context): Promise<string> {
+  const { dataDirectory, localCloudDirectory } = await import("./data-directory.ts");
+  const { checkWritable } = await import("./writable.ts");
+  await checkWritable(dataDirectory(environment), environment);
+  await checkWritable(localCloudDirectory(environment), environment, ["state.json"]);
+  return dataDirectory(environment);
 }
 
 async function versionOf(

@@ -7,6 +7,7 @@ import { BakeError, messageOf } from "../base/errors.ts";
 import type { Listener } from "../report/events.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { localCloudDirectory } from "./data-directory.ts";
+import { checkWritable } from "./writable.ts";
 
 /** How this computer's connections will reach a machine. */
 export interface Way {
@@ -61,8 +62,10 @@ async function openLocal(
   const { openLocalCloud, readFaultPlan, readPolicy, requestHandler } = await import("../local/index.ts");
   const faults = context.environment["BAKE_AMI_LOCAL_FAULTS"] ?? "";
   const policy = context.environment["BAKE_AMI_LOCAL_POLICY"] ?? "";
+  const directory = localCloudDirectory(context.environment);
+  await checkWritable(directory, context.environment, ["state.json"]);
   const local = openLocalCloud({
-    directory: localCloudDirectory(context.environment),
+    directory,
     ...(faults === "" ? {} : { faults: await readFaultPlan(faults) }),
     ...(policy === "" ? {} : { policy: await readPolicy(policy) }),
   });

@@ -1,4 +1,5 @@
 import { BakeError, messageOf } from "../base/errors.ts";
+import { carriedIn, carryInto } from "./carried-options.ts";
 import type { Context } from "./context.ts";
 
 /** The error as lines for a person: message, cause, details, hint; and a stack with `--debug` alone. */
@@ -15,13 +16,23 @@ export function errorLines(error: unknown, debug: boolean): string[] {
   return lines;
 }
 
-/** Writes an error where the caller looks for it: stderr, and with `--json` the last line of stdout too. */
-export function writeError(error: unknown, argv: readonly string[], context: Context): void {
-  context.stderr.write(`${errorLines(error, argv.includes("--debug")).join("\n")}\n`);
-  if (!argv.includes("--json")) return;
+/**
+ * Writes an error where the caller looks for it: stderr, and with `--json` the last line of stdout too. The commands that it
+ * shows have the options that the failed one had, so that they can be pasted.
+ */
+export function writeError(error: unknown, args: readonly string[], context: Context): void {
+  const carried = carriedIn(args);
+  const lines = errorLines(error, args.includes("--debug"));
+  context.stderr.write(`${lines.map((line) => carryInto(line, carried)).join("\n")}\n`);
+  if (!args.includes("--json")) return;
   const value =
     error instanceof BakeError
-      ? { kind: error.kind, message: error.message, details: error.details, hint: error.hint }
+      ? {
+          kind: error.kind,
+          message: error.message,
+          details: error.details,
+          hint: error.hint === undefined ? undefined : carryInto(error.hint, carried),
+        }
       : { kind: "fault", message: messageOf(error) };
   context.stdout.write(`${JSON.stringify({ type: "error", error: value })}\n`);
 }

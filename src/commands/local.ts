@@ -15,14 +15,18 @@ export const localVerb: Verb = (parser, context) =>
               describe: "make it anew when it is there already",
             }),
         async (argv) => {
-          const [{ runSession }, { setupBaseImage }, { localCloudDirectory }] = await Promise.all([
-            import("./session.ts"),
-            import("../local/index.ts"),
-            import("./data-directory.ts"),
-          ]);
+          const [{ runSession }, { setupBaseImage }, { localCloudDirectory }, { checkWritable }] =
+            await Promise.all([
+              import("./session.ts"),
+              import("../local/index.ts"),
+              import("./data-directory.ts"),
+              import("./writable.ts"),
+            ]);
+          const directory = localCloudDirectory(context.environment);
+          await checkWritable(directory, context.environment, ["state.json"]);
           await runSession(argv, context, async ({ listener, signal }) => {
             const id = await setupBaseImage({
-              directory: localCloudDirectory(context.environment),
+              directory,
               name: argv.image,
               force: argv.force,
               signal,
@@ -39,7 +43,7 @@ export const localVerb: Verb = (parser, context) =>
         "offer the local cloud to any EC2 client, on a loopback port",
         (y) =>
           y
-            .option("port", { type: "number", default: 4599, describe: "0 for any free one" })
+            .option("port", { type: "string", default: "4599", describe: "0 for any free one" })
             .option("policy", {
               type: "string",
               describe: "an IAM policy (JSON file) that every caller is under",
@@ -49,25 +53,38 @@ export const localVerb: Verb = (parser, context) =>
               describe: "a plan of how to misbehave (JSON or YAML file), for tests",
             }),
         async (argv) => {
-          const [{ openLocalCloud, readFaultPlan, readPolicy, serveLocalCloud }, { localCloudDirectory }] =
-            await Promise.all([import("../local/index.ts"), import("./data-directory.ts")]);
+          const { readWholeNumber } = await import("./options.ts");
+          const port = readWholeNumber(argv.port, "--port", { least: 0, most: 65535 });
+          const [
+            { openLocalCloud, readFaultPlan, readPolicy, serveLocalCloud },
+            { localCloudDirectory },
+            { checkWritable },
+          ] = await Promise.all([
+            import("../local/index.ts"),
+            import("./data-directory.ts"),
+            import("./writable.ts"),
+          ]);
+          const directory = localCloudDirectory(context.environment);
+          await checkWritable(directory, context.environment, ["state.json"]);
           const policy = argv.policy === undefined ? undefined : await readPolicy(argv.policy);
           const faults = argv.faults === undefined ? undefined : await readFaultPlan(argv.faults);
           await serveLocalCloud({
             cloud: openLocalCloud({
-              directory: localCloudDirectory(context.environment),
+              directory,
               ...(policy === undefined ? {} : { policy }),
               ...(faults === undefined ? {} : { faults }),
             }),
-            port: argv.port,
+            port,
             signal: context.signal,
             onListening: (url) => {
               context.stdout.write(
                 argv.json ? `${JSON.stringify({ type: "result", value: { url } })}\n` : `${url}\n`,
               );
               if (!argv.quiet && !argv.json) {
+                // The endpoint as an option: the aws of Debian 12 does not know AWS_ENDPOINT_URL.
                 context.stderr.write(
-                  `try: AWS_ENDPOINT_URL=${url} aws ec2 describe-instances --endpoint-url ${url} --region local\n`,
+                  "try: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local " +
+                    `aws ec2 describe-instances --endpoint-url ${url} --region local\n`,
                 );
               }
             },
@@ -84,17 +101,20 @@ export const localVerb: Verb = (parser, context) =>
             describe: "delete the base images as well",
           }),
         async (argv) => {
-          const [{ runSession }, { resetLocalCloud }, { localCloudDirectory }] = await Promise.all([
-            import("./session.ts"),
-            import("../local/index.ts"),
-            import("./data-directory.ts"),
-          ]);
+          const [{ runSession }, { resetLocalCloud }, { localCloudDirectory }, { forgetLocalHostKeys }] =
+            await Promise.all([
+              import("./session.ts"),
+              import("../local/index.ts"),
+              import("./data-directory.ts"),
+              import("./host-keys.ts"),
+            ]);
           await runSession(argv, context, async ({ signal }) => {
             await resetLocalCloud({
               directory: localCloudDirectory(context.environment),
               baseImages: argv.baseImages,
               signal,
             });
+            await forgetLocalHostKeys(context.environment);
             return { text: "", value: {} };
           });
         },

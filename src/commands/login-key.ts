@@ -1,15 +1,22 @@
 import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { BakeError, systemCodeOf } from "../base/errors.ts";
+import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { randomId, Secret } from "../base/ids.ts";
 import { newKeyPair, publicKeyOf } from "../machine/keys.ts";
 import { dataDirectory } from "./data-directory.ts";
+import { remedyFor } from "./system-errors.ts";
+import { checkWritable } from "./writable.ts";
 
 export interface LoginKey {
   readonly file: string;
   readonly privateKey: Secret;
   readonly publicKey: string;
+}
+
+/** Where the key is that bake-ami makes for this user's machines. */
+export function loginKeyFile(environment: Readonly<Record<string, string | undefined>>): string {
+  return join(dataDirectory(environment), "login", "id_ed25519");
 }
 
 /**
@@ -21,15 +28,23 @@ export async function loginKey(
   environment: Readonly<Record<string, string | undefined>>,
   identity: string | undefined,
 ): Promise<LoginKey> {
-  const file =
-    identity?.replace(/^~(?=\/)/, homedir()) ?? join(dataDirectory(environment), "login", "id_ed25519");
+  const file = identity?.replace(/^~(?=\/)/, homedir()) ?? loginKeyFile(environment);
   try {
     return await readKey(file);
   } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") throw error;
-    if (identity !== undefined)
+    if (error instanceof BakeError) throw error;
+    const absent = systemCodeOf(error) === "ENOENT";
+    if (identity !== undefined && absent) {
       throw new BakeError("usage", `there is no key file ${file}`, { cause: error });
+    }
+    if (!absent) {
+      throw new BakeError("usage", `cannot read the key file ${file}: ${messageOf(error)}`, {
+        cause: error,
+        hint: identity === undefined ? remedyFor(file, "", environment) : "make it readable for you",
+      });
+    }
   }
+  await checkWritable(dirname(file), environment);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${randomId(6)}`;
   await writeFile(temporary, newKeyPair("bake-ami").privateKey.reveal(), { mode: 0o600, flag: "wx" });

@@ -13,6 +13,7 @@ export const logsVerb: Verb = (parser, context) =>
         })
         .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on with what comes" })
         .option("identity", { type: "string", describe: "private key to log in with" })
+        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
         .option("ssh-proxy-command", {
           type: "string",
           describe: "reach the machine through this; %h %p %r %i",

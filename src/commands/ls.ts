@@ -15,6 +15,7 @@ export const lsVerb: Verb = (parser, context) =>
           import("./machine-lines.ts"),
           import("../aws/tags.ts"),
         ]);
+      const { HostKeys } = await import("./host-keys.ts");
       await runSession(argv, context, async ({ signal }) => {
         const { cloud, ownerOf } = await openEndpoint(argv, context);
         const owner = await ownerOf(signal);
@@ -22,6 +23,8 @@ export const lsVerb: Verb = (parser, context) =>
           ownImages(cloud, owner, signal),
           ownMachines(cloud, owner, signal),
         ]);
+        const keys = await HostKeys.open(cloud, owner, context.environment);
+        await keys.forgetOthers(instances.map(({ id }) => id));
         const machines = await withOutcomes(cloud, instances, signal);
         const rows = [
           ["IMAGE", "STATE", "CREATED", "SERVICES"],

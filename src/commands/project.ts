@@ -11,6 +11,11 @@ import { verbs } from "./verbs.ts";
  * @throws BakeError `catalog` with every problem.
  */
 export async function loadCatalog(projectDirectory: string): Promise<Catalog> {
+  if (!(await isDirectory(projectDirectory))) {
+    throw new BakeError("usage", `--project ${projectDirectory} is no directory`, {
+      hint: "give the directory that has services/ in it",
+    });
+  }
   const { readCatalog, formatProblems } = await import("../catalog/index.ts");
   const outcome = readCatalog({
     projectDirectory,
@@ -23,6 +28,14 @@ export async function loadCatalog(projectDirectory: string): Promise<Catalog> {
     details: formatProblems(outcome.problems),
     hint: "nothing was started",
   });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const { stat } = await import("node:fs/promises");
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 /**
@@ -58,7 +71,7 @@ export function readParameters(settings: readonly string[]): ParameterValues {
     const [, service, name, value] = match ?? [];
     if (service === undefined || name === undefined || value === undefined) {
       throw new BakeError("usage", `--param ${setting} is not of the form service.parameter=value`, {
-        hint: "for example --param hello-web.title=Hello",
+        hint: "for example --param web.port=8080, where the service web has a parameter port",
       });
     }
     const ofService = values.get(service) ?? new Map<string, string>();

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { BakeError } from "../base/errors.ts";
 import type { Verb } from "./context.ts";
 
 export const servicesVerb: Verb = (parser, context) =>
@@ -35,6 +36,18 @@ export const servicesVerb: Verb = (parser, context) =>
     },
   );
 
+async function builtInNamed(
+  name: string,
+  load: () => Promise<{ readonly services: ReadonlyMap<string, { readonly builtIn: boolean }> }>,
+): Promise<boolean> {
+  try {
+    return (await load()).services.get(name)?.builtIn === true;
+  } catch (error) {
+    if (error instanceof BakeError && error.kind === "catalog") return false;
+    throw error;
+  }
+}
+
 export const newVerb: Verb = (parser, context) =>
   parser.command(
     "new <service>",
@@ -46,9 +59,17 @@ export const newVerb: Verb = (parser, context) =>
         import("./verbs.ts"),
         import("./session.ts"),
       ]);
+      const { loadCatalog } = await import("./project.ts");
+      // Before it is made: a catalog with problems is no reason not to.
+      const shadowed = await builtInNamed(argv.service, () => loadCatalog(argv.project));
       const directory = join(argv.project, "services");
       const created = createService(directory, argv.service, verbs);
       writeResult(argv, context, { text: created, value: { directory: created } });
+      if (shadowed) {
+        context.stderr.write(
+          `warning: ${argv.service} is also a built-in service; yours now replaces it for everything that requires it\n`,
+        );
+      }
       if (!argv.quiet && !argv.json) {
         context.stderr.write(`edit its steps, then: bake-ami plan ${argv.service}\n`);
       }

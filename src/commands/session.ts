@@ -5,6 +5,7 @@ import { newRunId } from "../base/ids.ts";
 import type { Event, Listener } from "../report/events.ts";
 import { formatTimings, TimingCollector } from "../report/timings.ts";
 import { jsonReport, plainReport, quietReport } from "../report/plain.ts";
+import { carriedOf, carryInto, type CarriedOptions } from "./carried-options.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { dataDirectory } from "./data-directory.ts";
 
@@ -49,7 +50,9 @@ export async function runSession(
   const timing = new TimingCollector(startedAt);
   using report = await openReport(options, context, startedAt);
   using log = new LogFile(join(dataDirectory(context.environment), "logs"), run, startedAt);
-  const listener: Listener = (event) => {
+  const carried = carriedOf(options, context.workingDirectory);
+  const listener: Listener = (plain) => {
+    const event = withCarried(plain, carried);
     timing.listen(event);
     log.listen(event);
     report.listen(event);
@@ -81,6 +84,23 @@ export function writeResult(
     context.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (result.text !== "") context.stdout.write(`${result.text}\n`);
   if (result.status !== undefined && result.status !== 0) context.setStatus(result.status);
+}
+
+/** The event with commands that can be pasted; see {@link carryInto}. */
+function withCarried(event: Event, carried: CarriedOptions): Event {
+  switch (event.type) {
+    case "warning":
+      return {
+        ...event,
+        message: carryInto(event.message, carried),
+        ...(event.hint === undefined ? {} : { hint: carryInto(event.hint, carried) }),
+      };
+    case "note":
+    case "question":
+      return { ...event, message: carryInto(event.message, carried) };
+    default:
+      return event;
+  }
 }
 
 interface OpenReport extends Disposable {
@@ -119,7 +139,13 @@ class LogFile implements Disposable {
   readonly listen: Listener = (event: Event) => {
     if (this.#report === undefined) {
       if (event.type !== "phase-started") return;
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      try {
+        mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      } catch {
+        // No log is no reason to end a bake; the machine has the whole of it.
+        this.#report = (): void => undefined;
+        return;
+      }
       this.#stream = createWriteStream(this.path, { mode: 0o600 });
       // A full disk must not end a bake; the machine has the whole log.
       this.#stream.on("error", () => undefined);

@@ -7,6 +7,7 @@ import { publicKeyBody, publicKeyOf } from "../machine/keys.ts";
 import { knownHostKeys } from "../machine/known-hosts.ts";
 import type { SshTarget } from "../machine/target.ts";
 import type { Context } from "./context.ts";
+import { loginKeyFile } from "./login-key.ts";
 
 export interface TargetOptions {
   readonly host: string;
@@ -17,7 +18,7 @@ export interface TargetOptions {
 
 /**
  * The target that `--host` and its companions name.
- * @throws BakeError `usage` for a malformed one, `host-key` when no host key is known.
+ * @throws BakeError `usage` for a malformed one, or when no host key is known.
  */
 export async function readTarget(options: TargetOptions, context: Context): Promise<SshTarget> {
   const { user, host, port } = readAddress(options.host);
@@ -25,23 +26,20 @@ export async function readTarget(options: TargetOptions, context: Context): Prom
   const hostKeys =
     options.hostKey.length > 0
       ? options.hostKey.map(publicKeyBody)
-      : await knownHostKeys(
-          host,
-          port,
-          [join(home, ".ssh", "known_hosts"), "/etc/ssh/ssh_known_hosts"],
-          context.signal,
-        );
-  const privateKey = await findLoginKey(options.identity, home, context);
+      : await knownKeys({ host, port, user }, options.host, home, context);
+  const keys = await findLoginKeys(options.identity, home, context);
   return {
     host,
     port,
     user,
-    privateKey,
+    ...keys,
     hostKeys,
     proxyCommand: options.sshProxyCommand,
     instanceId: undefined,
   };
 }
+
+const addressForm = "write it like admin@192.0.2.10 or admin@192.0.2.10:2222";
 
 /**
  * Takes `user@address`, `user@address:port` or `user@[address]:port` apart.
@@ -53,31 +51,58 @@ export function readAddress(text: string): { user: string; host: string; port: n
   const port = Number(match?.[4] ?? "22");
   if (host === undefined || port < 1 || port > 65535) {
     throw new BakeError("usage", `--host ${text} is no address`, {
-      hint: "write it like admin@192.0.2.10 or admin@192.0.2.10:2222",
+      hint: addressForm,
     });
   }
   return { user: match?.[1] ?? userInfo().username, host, port };
 }
 
-/** The key that was given; else the agent when there is one; else the user's first usual key. */
-async function findLoginKey(
+async function knownKeys(
+  { host, port, user }: { readonly host: string; readonly port: number; readonly user: string },
+  written: string,
+  home: string,
+  context: Context,
+): Promise<string[]> {
+  const files = [join(home, ".ssh", "known_hosts"), "/etc/ssh/ssh_known_hosts"];
+  try {
+    return await knownHostKeys(host, port, files, context.signal);
+  } catch (error) {
+    if (written.includes("@") || !(error instanceof BakeError) || error.kind !== "usage") throw error;
+    // A word alone may be meant as the user.
+    throw new BakeError("usage", error.message, {
+      hint: `${written} is taken for the address, and ${user} for the user: ${addressForm}; ${error.hint ?? ""}`,
+    });
+  }
+}
+
+/**
+ * The key that was given; else the agent when there is one, else the user's first usual key. Machines that bake-ami has
+ * launched let in the key that it has made for them, so that one is tried as well.
+ */
+async function findLoginKeys(
   identity: string | undefined,
   home: string,
   context: Context,
-): Promise<Secret | undefined> {
-  if (identity !== undefined) return await readKey(identity.replace(/^~(?=\/)/, home));
-  if ((context.environment["SSH_AUTH_SOCK"] ?? "") !== "") return undefined;
+): Promise<Pick<SshTarget, "privateKey" | "otherKeys">> {
+  if (identity !== undefined) return { privateKey: await readKey(identity.replace(/^~(?=\/)/, home)) };
+  const own = loginKeyFile(context.environment);
+  const otherKeys = (await exists(own)) ? [await readKey(own)] : [];
+  if ((context.environment["SSH_AUTH_SOCK"] ?? "") !== "") return { privateKey: undefined, otherKeys };
   for (const name of ["id_ed25519", "id_ecdsa", "id_rsa"]) {
     const file = join(home, ".ssh", name);
-    const exists = await access(file).then(
-      () => true,
-      () => false,
-    );
-    if (exists) return await readKey(file);
+    if (await exists(file)) return { privateKey: await readKey(file), otherKeys };
   }
+  if (otherKeys.length > 0) return { privateKey: otherKeys[0] };
   throw new BakeError("usage", "there is no key to log in with", {
     hint: "give a private key with --identity, or start ssh-agent and add your key to it",
   });
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readKey(file: string): Promise<Secret> {

@@ -14,6 +14,7 @@ export const sshVerb: Verb = (parser, context) =>
           describe: "instance id, its beginning, or latest",
         })
         .option("identity", { type: "string", describe: "private key to log in with" })
+        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
         .option("ssh-proxy-command", {
           type: "string",
           describe: "reach the machine through this; %h %p %r %i",

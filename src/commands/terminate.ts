@@ -12,19 +12,21 @@ export const terminateVerb: Verb = (parser, context) =>
         describe: "instance ids, their beginnings, or latest",
       }),
     async (argv) => {
-      const [{ runSession }, { openEndpoint }, { ownMachines, pickToEnd, terminateMachines }, { inStage }] =
-        await Promise.all([
-          import("./session.ts"),
-          import("./endpoint.ts"),
-          import("../launch/machines.ts"),
-          import("../report/stage.ts"),
-        ]);
+      const [{ runSession }, { openEndpoint }, { HostKeys }, { inStage }] = await Promise.all([
+        import("./session.ts"),
+        import("./endpoint.ts"),
+        import("./host-keys.ts"),
+        import("../report/stage.ts"),
+      ]);
+      const { ownMachines, pickToEnd, terminateMachines } = await import("../launch/machines.ts");
       await runSession(argv, context, async ({ listener, signal }) => {
         const { cloud, ownerOf } = await openEndpoint(argv, context);
-        const all = await ownMachines(cloud, await ownerOf(signal), signal);
+        const owner = await ownerOf(signal);
+        const all = await ownMachines(cloud, owner, signal);
         const machines = [...new Set(argv.machine.map((wanted) => pickToEnd(all, wanted)))];
         await inStage(listener, "terminate", () => terminateMachines(cloud, machines, listener, signal));
         const ids = machines.map(({ id }) => id);
+        await (await HostKeys.open(cloud, owner, context.environment)).forget(ids);
         return { text: ids.join("\n"), value: ids };
       });
     },

@@ -26,4 +26,5 @@ export const verbs: readonly string[] = [
   "ssh",
   "template",
   "terminate",
+  "verify",
 ];

@@ -1,4 +1,11 @@
-import { Client, type ClientChannel, type ConnectConfig } from "ssh2";
+import {
+  Client,
+  type AgentAuthMethod,
+  type AuthMethod,
+  type ClientChannel,
+  type ConnectConfig,
+  type PublicKeyAuthMethod,
+} from "ssh2";
 import { BakeError } from "../base/errors.ts";
 import { interruptedBy, throwIfAborted } from "../base/wait.ts";
 import { describeTarget, type SshTarget } from "./target.ts";
@@ -75,7 +82,7 @@ export class Connection implements AsyncDisposable {
         if (!accepted) rejectedKey = presented;
         return accepted;
       },
-      ...(target.privateKey === undefined ? agentConfig() : { privateKey: target.privateKey.reveal() }),
+      authHandler: waysToLogIn(target),
     };
     return await new Promise<Connection>((resolve, reject) => {
       const connection = new Connection(client);
@@ -202,14 +209,20 @@ export class Connection implements AsyncDisposable {
   }
 }
 
-function agentConfig(): Pick<ConnectConfig, "agent"> {
-  const agent = process.env["SSH_AUTH_SOCK"];
-  if (agent === undefined || agent === "") {
-    throw new BakeError("usage", "there is no login key and no SSH agent", {
-      hint: "give a private key with --identity, or start ssh-agent and add your key to it",
-    });
+function waysToLogIn({ user: username, privateKey, otherKeys = [] }: SshTarget): AuthMethod[] {
+  const byKey = [...(privateKey === undefined ? [] : [privateKey]), ...otherKeys].map(
+    (key): PublicKeyAuthMethod => ({ type: "publickey", username, key: key.reveal() }),
+  );
+  if (privateKey !== undefined) return byKey;
+  const agent = process.env["SSH_AUTH_SOCK"] ?? "";
+  if (agent !== "") {
+    const byAgent: AgentAuthMethod = { type: "agent", username, agent };
+    return [byAgent, ...byKey];
   }
-  return { agent };
+  if (byKey.length > 0) return byKey;
+  throw new BakeError("usage", "there is no login key and no SSH agent", {
+    hint: "give a private key with --identity, or start ssh-agent and add your key to it",
+  });
 }
 
 /** The pinned keys' types first, so that a server with several keys shows the one that is pinned. */

@@ -36,7 +36,16 @@ export function publicKeyOf(privateKey: Secret, from: string): string {
   return `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
 }
 
-/** Type and base64 blob of an OpenSSH public key line, without its comment. */
+/**
+ * Type and base64 blob of an OpenSSH public key line, without its comment.
+ * @throws BakeError `usage` for what is no such line
+ */
 export function publicKeyBody(line: string): string {
-  return line.trim().split(/\s+/).slice(0, 2).join(" ");
+  const [type = "", blob = ""] = line.trim().split(/\s+/);
+  if (/^(?:ssh|ecdsa|sk)-[a-z0-9@.-]+$/.test(type) && /^[A-Za-z0-9+/]{4,}={0,2}$/.test(blob)) {
+    return `${type} ${blob}`;
+  }
+  throw new BakeError("usage", `${JSON.stringify(line)} is no public host key`, {
+    hint: 'it looks like "ssh-ed25519 AAAA..."; the machine has it in /etc/ssh/ssh_host_ed25519_key.pub',
+  });
 }

@@ -5,7 +5,7 @@ import { BakeError } from "../base/errors.ts";
  * The host keys that the user's own known_hosts files have for an address; ssh-keygen reads them, because their host
  * names may be hashed.
  * @returns `type base64` lines
- * @throws BakeError `host-key` when the address is not known there.
+ * @throws BakeError `usage` when the address is not known there.
  */
 export async function knownHostKeys(
   host: string,
@@ -23,7 +23,7 @@ export async function knownHostKeys(
     if (result.status === 0) keys.push(...readKnownHosts(result.stdout));
   }
   if (keys.length > 0) return keys;
-  throw new BakeError("host-key", `no host key of ${name} is known, and none is trusted blindly`, {
+  throw new BakeError("usage", `no host key of ${name} is known, and none is trusted blindly`, {
     hint: `connect once with ssh and check the key that it shows, or give it with --host-key "ssh-ed25519 AAAA..."`,
   });
 }

@@ -44,6 +44,9 @@ export function deliverCommand(user: string, digest: string, request: StartReque
   return asRoot(user, ["sh", "-c", program, "receive", digest, ...startWords(request)]);
 }
 
+/** The command that lists the services of the machine's bundle, a line each; it fails where there is no bundle. */
+export const bundledServicesCommand = shellCommand(["ls", "/opt/bake-ami/current/services"]);
+
 /** The command that prints the state of a phase as `key=value` lines. */
 export function statusCommand(user: string, phase: Phase): string {
   return asRoot(user, [`${programs}/status`, phase]);

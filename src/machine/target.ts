@@ -7,6 +7,8 @@ export interface SshTarget {
   readonly user: string;
   /** The login key; absent means the agent at SSH_AUTH_SOCK. */
   readonly privateKey: Secret | undefined;
+  /** Keys to try when the machine does not accept that one. */
+  readonly otherKeys?: readonly Secret[];
   /** The only host keys that are accepted, as `type base64`. Never empty: no machine is trusted blindly. */
   readonly hostKeys: readonly string[];
   /** A command whose standard input and output are the connection; %h, %p, %r and %i are replaced. */

@@ -45,6 +45,7 @@ describe("help", () => {
       "logs",
       "ssh",
       "terminate",
+      "verify",
       "cleanup",
       "doctor",
       "local",
@@ -60,15 +61,53 @@ describe("help", () => {
 
 describe("bad input starts nothing and ends with 2", () => {
   test.each<[string[], RegExp]>([
-    [[], /Not enough non-option arguments/],
+    [[], /say which services the image must have[\s\S]*`bake-ami hello-web`/],
+    [["--local"], /`bake-ami hello-web --local`/],
+    [["launch"], /say what to launch[\s\S]*`bake-ami launch hello-web`/],
+    [["terminate", "--local"], /say which machines to end[\s\S]*`bake-ami terminate latest --local`/],
+    [["local"], /say what to do: setup, serve or reset/],
+    [["local", "nope"], /local cannot nope[\s\S]*setup, serve or reset/],
+    [["local", "reset", "nope"], /"nope" is a word too many for local/],
+    [["local", "setup", "debian-11"], /debian-11 is no choice here[\s\S]*debian-12, al2023/],
+    [["local", "serve", "--port", "x"], /--port x is no whole number from 0 to 65535/],
+    [["local", "serve", "--port", "70000"], /--port 70000 is no whole number/],
+    [["ls", "extra"], /"extra" is a word too many for ls/],
+    [["services", "extra"], /"extra" is a word too many for services/],
+    [["new", "a", "b"], /"b" is a word too many for new/],
+    [["ssh", "i-1", "uptime"], /a word too many for ssh[\s\S]*`bake-ami ssh MACHINE -- uptime`/],
+    [["lunch", "web"], /there is no service "lunch"[\s\S]*did you mean `bake-ami launch web`/],
+    [["verifi", "latest"], /did you mean `bake-ami verify latest`/],
     [["plan", "ngnix"], /there is no service .*ngnix.*[\s\S]*did you mean "nginx"/i],
     [["ngnix", "--local"], /did you mean "nginx"/],
     [["plan", "app", "--param", "port=1"], /not of the form service.parameter=value/],
     [["plan", "app", "--param", "app.prot=1"], /prot[\s\S]*did you mean "port"/],
-    [["plan", "app", "--no-such-option"], /Unknown argument/i],
+    [["plan", "app", "--no-such-option"], /unknown option --no-such-option/],
+    [["ls", "--regoin", "x"], /unknown option --regoin[\s\S]*did you mean "--region"/],
+    [["ls", "--region"], /--region needs a value/],
+    [["ls", "--region", "a", "--region", "b"], /--region is given 2 times/],
+    [["plan", "app", "--project", "/etc/passwd"], /--project \/etc\/passwd is no directory/],
+    [["plan", "app", "--project", "/no/such/place"], /--project \/no\/such\/place is no directory/],
     [["bake", "app", "--max-bake-time", "soon"], /--max-bake-time soon is no duration/],
     [["launch", "app", "--open", "http", "--local"], /--open http is no port number/],
-    [["launch", "app", "--count", "0", "--local"], /--count 0 is no number of machines/],
+    [["launch", "app", "--count", "0", "--local"], /--count 0 is no whole number from 1 to 1000/],
+    [["launch", "app", "--count", "x", "--local"], /--count x is no whole number/],
+    [["launch", "app", "--allow-cidr", "999/1", "--local"], /--allow-cidr 999\/1 is no block of addresses/],
+    [
+      ["launch", "ami-00000000000000000", "--local"],
+      /there is no image ami-0+ here[\s\S]*`bake-ami ls --local`/,
+    ],
+    [["launch", "ami-xyz", "--local"], /ami-xyz is neither the id of an image nor a service/],
+    [["launch", "ngnix", "--local"], /there is no service "ngnix"[\s\S]*did you mean "nginx"/],
+    [["launch", "nginx", "--local"], /no image of yours has nginx[\s\S]*`bake-ami nginx --local/],
+    [["app", "--source-ami", "ami-00000000000000000", "--local"], /there is no image ami-0+ here/],
+    [["ssh", "latest", "--local"], /you have no machine/],
+    [["apply", "app"], /say on which machine[\s\S]*`bake-ami apply app --machine latest`/],
+    [["apply", "app", "--host", "a@b", "--machine", "latest"], /give one of them/],
+    [["apply", "app", "--host", "a@192.0.2.1"], /no host key of 192\.0\.2\.1 is known/],
+    [["apply", "app", "--host", "admin"], /admin is taken for the address[\s\S]*write it like admin@/],
+    [["apply", "app", "--host", "a@192.0.2.1", "--host-key", "AAAA"], /"AAAA" is no public host key/],
+    [["apply", "app", "--host", "a@192.0.2.1", "--login", "b"], /--host b@192\.0\.2\.1/],
+    [["verify"], /say on which machine[\s\S]*`bake-ami verify latest`/],
     [["apply", "app", "--host", "user@"], /--host user@ is no address/],
     [
       [
@@ -133,6 +172,13 @@ test("services lists the project's own and the built-in ones", async () => {
   const { stdout } = await run("services");
   expect(stdout).toMatch(/^app +the app \(requires nginx\)$/m);
   expect(stdout).toMatch(/^hello-web .*built in/m);
+});
+
+test("new tells when a built-in service has that name", async () => {
+  const made = await run("new", "nginx");
+  expect(made.status).toBe(0);
+  expect(made.stderr).toMatch(/warning: nginx is also a built-in service/);
+  rmSync(join(project, "services", "nginx"), { recursive: true });
 });
 
 test("new makes a service that plans at once", async () => {
