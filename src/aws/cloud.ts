@@ -102,8 +102,8 @@ export class Cloud {
 
   /** The client of Systems Manager, loaded when somebody needs it. */
   async ssm(): Promise<SSMClient> {
-    const { SSMClient } = await import("@aws-sdk/client-ssm");
-    this.#ssm ??= new SSMClient(this.#config);
+    const { newClient } = await import("./ssm.ts");
+    this.#ssm ??= newClient(this.#config);
     return this.#ssm;
   }
 

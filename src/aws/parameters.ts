@@ -7,12 +7,12 @@ import { cloudCodeOf } from "./cloud-error.ts";
  * @throws BakeError `usage` when there is none of this name.
  */
 export async function readParameter(cloud: Cloud, name: string, signal: AbortSignal): Promise<string> {
-  const { GetParameterCommand } = await import("@aws-sdk/client-ssm");
+  const { getParameter } = await import("./ssm.ts");
   const ssm = await cloud.ssm();
   try {
-    const reply = await cloud.ask("ssm:GetParameter", signal, (o) =>
-      ssm.send(new GetParameterCommand({ Name: name }), o),
-    );
+    const reply = await cloud.ask("ssm:GetParameter", signal, (o) => ssm.send(getParameter(name), o), {
+      resource: name,
+    });
     return present(reply.Parameter?.Value, `value of the parameter ${name}`);
   } catch (error) {
     if (cloudCodeOf(error) !== "ParameterNotFound") throw error;

@@ -5,6 +5,7 @@ import type { Retry } from "../../src/aws/call.ts";
 import { Cloud } from "../../src/aws/cloud.ts";
 import { isUncertain, problemOf } from "../../src/aws/cloud-error.ts";
 import { describeVpcs } from "../../src/aws/network.ts";
+import { readParameter } from "../../src/aws/parameters.ts";
 import { BakeError, messageOf } from "../../src/base/errors.ts";
 import { errorLines } from "../../src/commands/error-lines.ts";
 import { newKeyPair } from "../../src/machine/keys.ts";
@@ -201,6 +202,13 @@ test("something else of the same name is not taken for what an earlier attempt m
   // A command that was killed and goes on finds its own.
   expect(await importOf("r1")).toBe(id);
   await deleteKeyPair(cloud, id, never);
+});
+
+test("a parameter that does not exist is the caller's mistake", async () => {
+  await using local = await stateOnlyCloud();
+  const error = await failureOf(readParameter(new Cloud(clientOptions(local.cloud)), "/app/image", never));
+  expect(error.kind).toBe("usage");
+  expect(error.message).toBe("there is no parameter /app/image here");
 });
 
 test("many calls at once do not make Node warn of listeners", async () => {
