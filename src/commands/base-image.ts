@@ -2,6 +2,7 @@ import { BakeError } from "../base/errors.ts";
 import type { Listener } from "../report/events.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { localCloudDirectory } from "./data-directory.ts";
+import { troubleWithFile } from "./system-errors.ts";
 
 const message = "the base image was made by an older bake-ami";
 const hint = "bake-ami local setup --force";
@@ -13,7 +14,12 @@ export async function warnOfOldBase(
   listener: Listener,
 ): Promise<void> {
   if (!options.local) return;
-  if (await isOutdated(context)) {
+  const outdated = await isOutdated(context).catch((error: unknown) => {
+    // Whoever needs the directory says so better.
+    if (troubleWithFile(error) === undefined) throw error;
+    return false;
+  });
+  if (outdated) {
     listener({ type: "warning", at: Date.now(), message, hint: `make it anew: \`${hint}\`` });
   }
 }

@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newKeyPair } from "../../src/machine/keys.ts";
 import { bakeAmi, type CliOptions, type CliResult } from "../support/cli.ts";
 import { Forwarder } from "../support/forwarder.ts";
 import { bootMachine, freePort, noTestMachines, type TestMachine } from "../support/nspawn.ts";
@@ -18,6 +19,7 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
       "services/app/service.yaml": "requires: [slow]\nparameters: {greeting: {default: hello}}\n",
       "services/app/init/10-once.sh": '#!/bin/sh\necho "init $BAKE_GREETING" >>/root/app\n',
       "services/app/update/10-again.sh": "#!/bin/sh\necho update >>/root/app\n",
+      "services/app/verify/10-look.sh": "#!/bin/sh\necho looked\ntest -e /root/fine\n",
       "services/broken/init/10-fail.sh": "#!/bin/sh\necho about to fail\necho the reason >&2\nexit 3\n",
       "services/after/service.yaml": "requires: [broken]\n",
       "services/after/init/10.sh": "#!/bin/sh\ntrue\n",
@@ -35,11 +37,15 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
     args: readonly string[],
     port = host.sshPort,
     onLine?: NonNullable<CliOptions["onLine"]>,
+  ): Promise<CliResult> => onHost(["apply", ...args], port, onLine);
+  const onHost = (
+    words: readonly string[],
+    port = host.sshPort,
+    onLine?: NonNullable<CliOptions["onLine"]>,
   ): Promise<CliResult> =>
     bakeAmi(
       [
-        "apply",
-        ...args,
+        ...words,
         ...[
           "--host",
           `admin@127.0.0.1:${port}`,
@@ -56,6 +62,12 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
       },
     );
 
+  test("a machine that has nothing of ours cannot be verified", async () => {
+    const result = await onHost(["verify"]);
+    expect(result.stderr).toMatch(/this machine has no services of bake-ami/);
+    expect(result.status).toBe(2);
+  });
+
   test("init and update; the next time only update", async () => {
     const first = await apply(["app", "--param", "app.greeting=good day"]);
     expect(first.stderr).toContain("init app done");
@@ -65,6 +77,54 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
     const second = await apply(["app", "--param", "app.greeting=good day"]);
     expect(second.stderr).toContain("init app was done before");
     expect(await host.run("cat /root/app")).toBe("init good day\nupdate\nupdate\n");
+  });
+
+  test("verify says whether its steps are content, by its exit status", async () => {
+    const failed = await onHost(["verify"]);
+    expect(failed.status).toBe(1);
+    expect(failed.stdout).toBe("");
+    expect(failed.stderr).toMatch(/verify failed: step 10-look.sh of app ended with status 1/);
+    expect(failed.stderr).toMatch(/its last lines:\n +looked/);
+    expect(failed.stderr).toMatch(/verify failed after/);
+    expect(failed.stderr).not.toMatch(/verify done in/);
+    await host.run("touch /root/fine");
+    const good = await onHost(["verify", "app"]);
+    expect(good.stdout).toBe("app ok\n");
+    expect(good.status).toBe(0);
+    const nothing = await onHost(["verify", "slow"]);
+    expect(nothing.stderr).toContain("no verify steps: slow");
+    expect(nothing.status).toBe(0);
+    const unknown = await onHost(["verify", "ap"]);
+    expect(unknown.stderr).toMatch(/this machine knows no service ap[\s\S]*did you mean "app"/);
+    expect(unknown.status).toBe(2);
+    // In one go with apply; nothing else ran again.
+    const before = await host.run("cat /root/app");
+    const applied = await apply(["app", "--verify", "--param", "app.greeting=good day"]);
+    expect(applied.status).toBe(0);
+    expect(applied.stderr).toContain("verify app done");
+    expect(await host.run("cat /root/app")).toBe(`${before}update\n`);
+  });
+
+  test("bake-ami's own login key is tried after the user's", async () => {
+    const home = join(project.directory, "home");
+    mkdirSync(join(home, ".ssh"), { recursive: true });
+    const other = newKeyPair("other").privateKey.reveal();
+    writeFileSync(join(home, ".ssh", "id_ed25519"), other, { mode: 0o600 });
+    mkdirSync(join(home, "data", "login"), { recursive: true });
+    const own = join(home, "data", "login", "id_ed25519");
+    const verify = (): Promise<CliResult> =>
+      bakeAmi(
+        ["verify", ...["--host", `admin@127.0.0.1:${host.sshPort}`, "--host-key", host.hostKey.publicKey]],
+        {
+          cwd: project.directory,
+          env: { HOME: home, BAKE_AMI_DATA_DIR: join(home, "data"), SSH_AUTH_SOCK: "" },
+        },
+      );
+    const refused = await verify();
+    expect(refused.stderr).toMatch(/does not accept the login key/);
+    writeFileSync(own, host.loginKey.privateKey.reveal(), { mode: 0o600 });
+    const accepted = await verify();
+    expect(accepted.stdout).toBe("app ok\n");
   });
 
   test("a connection cut in the middle of init: it goes on, and every line comes exactly once", async () => {

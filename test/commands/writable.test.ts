@@ -1,0 +1,96 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { BakeError } from "../../src/base/errors.ts";
+import { explainSystemError } from "../../src/commands/system-errors.ts";
+import { checkWritable } from "../../src/commands/writable.ts";
+import { bakeAmi } from "../support/cli.ts";
+
+let home: string;
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), "bake-ami-writable-"));
+  chmodSync(home, 0o755);
+  writeFileSync(join(home, "file"), "");
+  mkdirSync(join(home, "closed"), { mode: 0o555 });
+});
+afterAll(() => {
+  rmSync(home, { recursive: true, force: true });
+});
+
+function told(error: unknown): string {
+  return error instanceof BakeError ? `${error.kind}: ${error.message} (${error.hint ?? ""}` : String(error);
+}
+
+test("a directory that is there or can be made will do, and nothing is made", async () => {
+  await checkWritable(home, {});
+  await checkWritable(join(home, "a", "b"), {}, ["state.json"]);
+  expect(() => {
+    rmSync(join(home, "a"));
+  }).toThrow(/ENOENT/);
+});
+
+test.each(["file", "file/below"])("%s is refused with the place and the remedy", async (path) => {
+  const directory = join(home, path);
+  const environment = { BAKE_AMI_DATA_DIR: directory };
+  const refusal = await checkWritable(directory, environment).then(() => "none", told);
+  expect(refusal).toMatch(/^usage: cannot write to \S+: .*BAKE_AMI_DATA_DIR$/);
+  expect(refusal).toContain(`${directory}: `);
+});
+
+test("errors of the system about a file name it and the remedy; others stay as they are", () => {
+  const failed = (code: string, path: string): Error =>
+    Object.assign(new Error(`${code}: x`), { code, path, syscall: "open" });
+  const environment = { BAKE_AMI_DATA_DIR: "/data", BAKE_AMI_LOCAL_DIR: "/machines" };
+  const explained = (code: string, path: string): string =>
+    told(explainSystemError(failed(code, path), environment));
+  expect(explained("ENOSPC", "/data/logs/x")).toBe(
+    "failed: cannot use /data/logs/x: the disk is full (make room there, or choose another place with BAKE_AMI_DATA_DIR",
+  );
+  expect(explained("EROFS", "/machines/state.json")).toMatch(
+    /cannot use \/machines\/state.json: it is on a file system that is read-only.*BAKE_AMI_LOCAL_DIR$/,
+  );
+  expect(explained("EACCES", "/elsewhere")).toMatch(/make it a directory or file that you may write to$/);
+  const fault = new TypeError("x is not a function");
+  expect(explainSystemError(fault, environment)).toBe(fault);
+});
+
+describe("the command line", () => {
+  test.each([
+    ["ls", "--local"],
+    ["local", "setup"],
+    ["local", "serve", "--port", "0"],
+    ["launch", "nginx", "--local"],
+  ])("%s %s in a data directory that cannot be", async (...args) => {
+    const result = await bakeAmi(args, { cwd: home, env: { BAKE_AMI_DATA_DIR: join(home, "file") } });
+    expect(result.stderr).toMatch(/cannot write to \S+\/file\/local: [\s\S]*BAKE_AMI_DATA_DIR/);
+    expect(result.stderr).not.toContain("fault of bake-ami");
+    expect(result.status).toBe(2);
+  });
+
+  test("the doctor shows it among the rest", async () => {
+    const env = { BAKE_AMI_DATA_DIR: join(home, "file") };
+    const result = await bakeAmi(["doctor", "--local"], { cwd: home, env });
+    expect(result.stdout).toMatch(/^ok +Node/m);
+    expect(result.stdout).toMatch(
+      /^missing +data directory: cannot write to \S+file: .*\n +fix: .*BAKE_AMI_DATA_DIR/m,
+    );
+    expect(result.status).toBe(2);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "for a user who may not write (needs root, to become another)",
+    () => {
+      const result = spawnSync(process.execPath, [join(inject("dist"), "cli.js"), "ls", "--local"], {
+        uid: 65534,
+        gid: 65534,
+        cwd: "/",
+        env: { ...process.env, BAKE_AMI_DATA_DIR: join(home, "closed") },
+        encoding: "utf8",
+      });
+      expect(result.stderr).toMatch(/cannot write to \S+closed\/local: permission denied/);
+      expect(result.status).toBe(2);
+    },
+  );
+});
