@@ -168,6 +168,19 @@ describe("plan", () => {
   });
 });
 
+test("local serve shows a command that can be pasted", async () => {
+  const { stdout, stderr } = await bakeAmi(["local", "serve", "--port", "0"], {
+    env: { BAKE_AMI_DATA_DIR: join(project, "data") },
+    onLine: (_, child) => {
+      setTimeout(() => child.kill("SIGTERM"), 200);
+    },
+  });
+  const url = stdout.trim();
+  expect(stderr).toContain(
+    `try: AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws ec2 describe-instances --endpoint-url ${url} --region local\n`,
+  );
+});
+
 test("services lists the project's own and the built-in ones", async () => {
   const { stdout } = await run("services");
   expect(stdout).toMatch(/^app +the app \(requires nginx\)$/m);
