@@ -2,6 +2,7 @@ import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import { BakeError } from "../base/errors.ts";
 import { newRunId } from "../base/ids.ts";
+import { shellWord } from "../base/quote.ts";
 import type { Event, Listener } from "../report/events.ts";
 import { formatTimings, TimingCollector } from "../report/timings.ts";
 import { jsonReport, plainReport, quietReport } from "../report/plain.ts";
@@ -161,7 +162,7 @@ class LogFile implements Disposable {
 
 function withLogHint(error: unknown, log: LogFile): unknown {
   if (!(error instanceof BakeError) || error.kind !== "phase-failed" || !log.exists) return error;
-  const hint = [`the whole output: less ${log.path}`, error.hint ?? ""]
+  const hint = [`the whole output: less ${shellWord(log.path)}`, error.hint ?? ""]
     .filter((text) => text !== "")
     .join("; ");
   return new BakeError(error.kind, error.message, { details: error.details, hint, cause: error.cause });
