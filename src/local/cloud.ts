@@ -6,6 +6,7 @@ import { ConnectionLost } from "./faults/call-faults.ts";
 import { Supervisor, type ChangeHook } from "./engine/supervisor.ts";
 import { ApiError } from "./protocol/errors.ts";
 import type { QueryNode } from "./protocol/query.ts";
+import { ObjectService } from "./s3/service.ts";
 import { Store } from "./state/store.ts";
 import type { State } from "./state/schema.ts";
 
@@ -58,9 +59,11 @@ export interface LocalCloudOptions {
   readonly now?: () => number;
 }
 
-/** An EC2-compatible cloud on this computer. */
+/** An EC2-compatible cloud on this computer, with an S3-compatible object store beside it. */
 export class LocalCloud {
   readonly directory: string;
+  /** Answers S3's requests: their bodies are streams, and they are addressed and signed in another way. */
+  readonly objects: ObjectService;
   readonly #store: Store;
   readonly #machines: Supervisor;
   readonly #intercept: Interceptor;
@@ -76,6 +79,8 @@ export class LocalCloud {
     this.#machines = new Supervisor(this.#store, engines, this.#now, signal, onChange);
     this.#visibility = options.visibility;
     this.#intercept = options.intercept ?? (async (_, carryOut) => await carryOut());
+    const { directory } = options;
+    this.objects = new ObjectService({ directory, intercept: this.#intercept, now: this.#now });
   }
 
   /**

@@ -15,7 +15,7 @@ export interface ResetOptions {
 }
 
 /**
- * Ends every local machine and forgets everything but the base images. Works with a damaged state file too: machines are
+ * Ends every local machine and forgets everything but the base images, objects included. Works with a damaged state file too: machines are
  * found by their directories, base images by the records beside them.
  */
 export async function resetLocalCloud({ directory, baseImages, signal }: ResetOptions): Promise<void> {
@@ -27,6 +27,7 @@ export async function resetLocalCloud({ directory, baseImages, signal }: ResetOp
     for (const id of await listed(machines)) await killMachine(join(machines, id));
     await rm(machines, { recursive: true, force: true });
     await rm(join(directory, "state.json"), { force: true });
+    await rm(join(directory, "objects"), { recursive: true, force: true });
     if (baseImages) {
       for (const name of names)
         if (!name.includes("lock")) await rm(join(directory, name), { recursive: true, force: true });

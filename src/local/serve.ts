@@ -4,6 +4,7 @@ import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
 import type { LocalCloud, LocalResponse } from "./cloud.ts";
 import { ConnectionLost } from "./faults/call-faults.ts";
 import { xmlDocument } from "./protocol/xml.ts";
+import { answerOverHttp, isHostOfObjects, isRequestForS3 } from "./s3/http.ts";
 
 export interface ServeOptions {
   readonly cloud: LocalCloud;
@@ -23,11 +24,16 @@ const host = "127.0.0.1";
 const largestBody = 1024 * 1024;
 
 /**
- * Answers EC2 clients on a loopback port until the signal fires.
+ * Answers EC2 and S3 clients on a loopback port until the signal fires.
  * @throws BakeError `usage` when the port cannot be had.
  */
 export async function serveLocalCloud(options: ServeOptions): Promise<void> {
   const server = createServer((request, response) => {
+    if (isRequestForS3(request) && refusal(request, true) === undefined) {
+      const { cloud, onError } = options;
+      void answerOverHttp(cloud.objects, request, response, onError ?? ((): void => undefined));
+      return;
+    }
     answer(request, options)
       .catch((error: unknown) => {
         if (error instanceof ConnectionLost) return undefined;
@@ -42,6 +48,8 @@ export async function serveLocalCloud(options: ServeOptions): Promise<void> {
         () => undefined,
       );
   });
+  // A large object may take its time.
+  server.requestTimeout = 0;
   const port = await listen(server, options.port);
   options.onListening(`http://${host}:${port}`);
   await new Promise<void>((resolve) => {
@@ -78,13 +86,8 @@ async function listen(server: Server, port: number): Promise<number> {
 }
 
 async function answer(request: IncomingMessage, options: ServeOptions): Promise<LocalResponse> {
-  // A web page may make a browser send requests here, or point a name of its own at this address; neither is a client.
-  if (request.headers.origin !== undefined)
-    return failure(403, "AccessDenied", "Requests from web pages are refused");
-  const name = (request.headers.host ?? "").replace(/:\d+$/, "");
-  if (name !== host && name !== "localhost") {
-    return failure(403, "AccessDenied", `This is ${host}, not ${name}`);
-  }
+  const refused = refusal(request, false);
+  if (refused !== undefined) return refused;
   const body = await readBody(request);
   if (body === undefined) return failure(413, "RequestEntityTooLarge", "The request is too large");
   const url = new URL(request.url ?? "/", `http://${host}`);
@@ -100,6 +103,15 @@ async function answer(request: IncomingMessage, options: ServeOptions): Promise<
     ),
     body,
   });
+}
+
+/** A web page may make a browser send requests here, or point a name of its own at this address; neither is a client. */
+function refusal(request: IncomingMessage, isForObjects: boolean): LocalResponse | undefined {
+  if (request.headers.origin !== undefined)
+    return failure(403, "AccessDenied", "Requests from web pages are refused");
+  const name = (request.headers.host ?? "").replace(/:\d+$/, "");
+  if (name === host || name === "localhost" || (isForObjects && isHostOfObjects(name))) return undefined;
+  return failure(403, "AccessDenied", `This is ${host}, not ${name}`);
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {

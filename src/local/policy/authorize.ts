@@ -15,7 +15,7 @@ export interface AuthorizedCall extends Omit<Asked, "subjects"> {
  * Checks that a policy allows all that a call needs. Nothing else is looked at: there is one identity, one policy and no
  * other policies (of resources, organisations, boundaries) here.
  * @param state the cloud as it is, for the tags of what the call names
- * @throws ApiError `UnauthorizedOperation` (EC2), `AccessDenied` (STS) or `AccessDeniedException` (SSM) for the first thing
+ * @throws ApiError `UnauthorizedOperation` (EC2), `AccessDenied` (STS, S3) or `AccessDeniedException` (SSM) for the first thing
  *   that is not allowed, worded as AWS does
  */
 export function authorize(policy: PolicyDocument, call: AuthorizedCall, state: State): void {
@@ -35,7 +35,8 @@ export function authorize(policy: PolicyDocument, call: AuthorizedCall, state: S
 
 function denial(call: AuthorizedCall, question: Question, decision: Decision): ApiError {
   const { action, resource } = question;
-  const what = resource === "*" ? action : `${action} on resource: ${resource}`;
+  const named = call.service === "s3" ? `"${resource}"` : resource;
+  const what = resource === "*" ? action : `${action} on resource: ${named}`;
   const why =
     decision === "explicitly denied"
       ? "with an explicit deny in an identity-based policy"
@@ -45,6 +46,7 @@ function denial(call: AuthorizedCall, question: Question, decision: Decision): A
     case "ssm":
       return new ApiError("AccessDeniedException", text);
     case "sts":
+    case "s3":
       return new ApiError("AccessDenied", text, 403);
     default:
       return new ApiError(

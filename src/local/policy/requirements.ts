@@ -1,12 +1,13 @@
 import type { Question } from "./evaluate.ts";
 import { tagsAt, tagSpecifications, textAt, textsAt, type Query } from "./request.ts";
 import { launchNeeds } from "./launch-needs.ts";
+import { s3Needs } from "./s3-needs.ts";
 import { joinKeys, keysOf, parameter, requestTags, type Subject, type Subjects } from "./subjects.ts";
 import { isResourceTag } from "./vocabulary.ts";
 
 /** One call, as far as authorisation looks at it. */
 export interface Asked {
-  /** `ec2`, `sts` or `ssm`. */
+  /** `ec2`, `sts`, `ssm` or `s3`. */
   readonly service: string;
   readonly action: string;
   readonly query: Query;
@@ -148,6 +149,7 @@ const ec2: Readonly<Record<string, Needs>> = {
 
 const tables: Readonly<Record<string, Readonly<Record<string, Needs>>>> = {
   ec2,
+  s3: s3Needs,
   ssm: {
     DeleteParameter: parameters,
     GetParameter: parameters,

@@ -1,7 +1,7 @@
 /*
  * The operators and keys of conditions that the local cloud evaluates as IAM does. A policy with any other is refused:
  * a condition that is passed over would make a policy look safer, or laxer, than it is.
- * (Service Authorization Reference, "Condition keys for Amazon EC2"; IAM User Guide, "Condition operators")
+ * (Service Authorization Reference, "Condition keys for Amazon EC2" and "... Amazon S3"; IAM User Guide, "Condition operators")
  */
 
 export type KeyKind = "text" | "number" | "flag" | "arn" | "list";
@@ -38,6 +38,9 @@ const contextKeys: Readonly<Record<string, KeyKind>> = {
   "iam:PassedToService": "text",
   "kms:GrantIsForAWSResource": "flag",
   "kms:ViaService": "text",
+  "s3:delimiter": "text",
+  "s3:max-keys": "number",
+  "s3:prefix": "text",
 };
 
 export const keyNames = Object.keys(contextKeys);
