@@ -88,12 +88,13 @@ function bucketInHost(host: string): string | undefined {
 
 /**
  * Whether a request is for the object store and not for the services that share the endpoint: by the service in the scope of
- * its signature; unsigned, by having a path or a bucket in its host, which no request for the others has.
+ * its signature; without one of them, by having a path or a bucket in its host, which no request for the others has.
  */
 export function isForS3({ path, query, headers }: Pick<S3Request, "path" | "query" | "headers">): boolean {
   const scope =
     /Credential=[^,\s]*\/(\w+)\/aws4_request/.exec(headers["authorization"] ?? "")?.[1] ??
     /(?:^|&)X-Amz-Credential=[^&]*(?:%2F|\/)(\w+)(?:%2F|\/)aws4_request/i.exec(query)?.[1];
-  if (scope !== undefined) return scope === "s3";
+  if (scope === "s3") return true;
+  if (["ec2", "sts", "ssm"].includes(scope ?? "")) return false;
   return path !== "/" || bucketInHost(headers["host"] ?? "") !== undefined;
 }

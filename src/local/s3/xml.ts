@@ -42,7 +42,7 @@ const named: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">"
 /** S3 writes control characters as references, though XML 1.0 has no way to write them: `encoding-type=url` has. */
 function escaped(text: string): string {
   return text.replaceAll(
-    /[&<>"\u0000-\u001f\ufffe\uffff]/g,
+    /[&<>"\u0000-\u0008\u000b-\u001f\ufffe\uffff]/g,
     (character) => named[character] ?? `&#x${character.charCodeAt(0).toString(16)};`,
   );
 }
