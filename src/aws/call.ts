@@ -70,10 +70,12 @@ const lastLookDeadlineMs = 20_000;
  */
 export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: AbortSignal): Promise<T> {
   const { clock } = caller;
-  const began = clock.now();
+  /** Each kind of failure has its own patience: that the thing was not shown for long makes one broken connection no worse. */
+  const rows = new Map<Problem, { attempts: number; readonly began: number }>();
   /** Whether an attempt may have made something although it failed. */
   let mayExist = false;
   for (let attempts = 1; ; attempts += 1) {
+    const began = clock.now();
     try {
       return await attempt(caller, call, signal);
     } catch (error) {
@@ -88,10 +90,13 @@ export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: 
       }
       const { appears } = call.about;
       const mayAppear = appears?.codes.includes(cloudCodeOf(error) ?? "") === true;
+      const row = rows.get(problem) ?? { attempts: 0, began };
+      rows.set(problem, row);
+      row.attempts += 1;
       const failure = {
         problem,
-        attempts,
-        elapsedMs: clock.now() - began,
+        attempts: row.attempts,
+        elapsedMs: clock.now() - row.began,
         visibleWithinMs: mayAppear ? appears.withinSeconds * 1000 : undefined,
       };
       const delayMs = retryDelayMs(failure, caller.random());

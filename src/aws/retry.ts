@@ -3,9 +3,9 @@ import type { Problem } from "./cloud-error.ts";
 /** What is known when a call has failed. */
 export interface Failure {
   readonly problem: Problem;
-  /** How many attempts failed, this one included. */
+  /** How many attempts failed in this way, this one included. */
   readonly attempts: number;
-  /** Since the first attempt began, in milliseconds. */
+  /** Since the first attempt began that failed in this way, in milliseconds. */
   readonly elapsedMs: number;
   /** Whether that the thing is not found may only mean that EC2 does not show it yet, and how long it may take. */
   readonly visibleWithinMs: number | undefined;

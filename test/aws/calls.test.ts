@@ -79,6 +79,15 @@ describe("tried again until it works", () => {
   });
 });
 
+test("a connection that breaks after many refusals is none the worse for them", async () => {
+  const throttled = xmlError(503, "RequestLimitExceeded", "Request limit exceeded.");
+  const broken = xmlError(500, "InternalError", "An internal error has occurred");
+  const refusals = Array.from({ length: 8 }, () => throttled);
+  const { result, calls } = await answered([...refusals, broken, ...refusals, broken, noVpcs], ask);
+  expect(result.status).toBe("fulfilled");
+  expect(calls).toBe(19);
+});
+
 describe("given up", () => {
   test("always throttled: after five minutes, which are not more than 60 calls", async () => {
     const { result, calls, seconds } = await answered([xmlError(503, "RequestLimitExceeded", "Slow.")], ask);
