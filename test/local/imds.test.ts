@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { viewOf, type InstanceView } from "../../src/local/imds/instance-view.ts";
 import { respond, type MetadataResponse } from "../../src/local/imds/respond.ts";
-import { metadataProgram } from "../../src/local/qemu/metadata-program.ts";
+import { guestProgram } from "../../src/local/qemu/guest-program.ts";
 import { stateOnlyCloud } from "../support/local-cloud.ts";
 
 const it: InstanceView = {
@@ -138,7 +138,7 @@ test("the program serves several requests on one connection, and sees changed ta
   const stateFile = join(local.directory, "state.json");
   expect(viewOf(readFileSync(stateFile, "utf8"), id)?.id).toBe(id);
 
-  const child = spawn(process.execPath, [await metadataProgram(), stateFile, id]);
+  const child = spawn(process.execPath, [await guestProgram("imds-main"), stateFile, id]);
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += piece));
   const answer = async (request: string): Promise<string> => {

@@ -10,7 +10,7 @@ import { bestAccelerator } from "./acceleration.ts";
 import { bootOf, commandLine, forwardRule, machineFiles, network, qemuProgram } from "./command-line.ts";
 import { createOverlay, diskFile, sweepFiles } from "./disk-files.ts";
 import { killMachine, pidOf, startMachine, unexpectedEnd } from "./machine-process.ts";
-import { metadataProgram } from "./metadata-program.ts";
+import { guestProgram } from "./guest-program.ts";
 import { loopbackAddress, placePorts } from "./ports.ts";
 import { qmp, type QmpCommand } from "./qmp.ts";
 import { mustFindProgram, qemuHint } from "./tools.ts";
@@ -90,10 +90,11 @@ async function start(cloudDirectory: string, directory: string, instance: Instan
       boot,
       metadataCommand: [
         process.execPath,
-        await metadataProgram(),
+        await guestProgram("imds-main"),
         join(cloudDirectory, "state.json"),
         instance.id,
       ],
+      objectsCommand: [process.execPath, await guestProgram("s3-main"), cloudDirectory],
     }),
   );
 }
