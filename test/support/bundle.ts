@@ -10,8 +10,19 @@ export async function bundleProgram(source: string, directory: string, name: str
     bundle: true,
     platform: "node",
     format: "esm",
+    // From here on as in scripts/build.mjs, which says why.
+    mainFields: ["module", "main"],
     target: "node20.19",
-    external: ["esbuild"],
+    external: ["esbuild", "cpu-features"],
+    loader: { ".node": "empty" },
+    banner: {
+      js: [
+        'import { createRequire as __createRequire } from "node:module";',
+        "const require = __createRequire(import.meta.url);",
+        "globalThis.__dirname ??= import.meta.dirname;",
+      ].join("\n"),
+    },
+    logLevel: "warning",
   });
   return outfile;
 }
