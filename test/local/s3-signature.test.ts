@@ -209,17 +209,6 @@ describe("signed requests", () => {
     const { pathname, search } = new URL(url);
     const seen = await asked(pathname + search, { host });
     expect(seen).toEqual({ status: 200, body: "content" });
-    // A machine comes by this computer's address within it.
-    const gateway = `169.254.0.2:${port}`;
-    const inside = await presign(served.s3, {
-      method: "GET",
-      url: `http://${gateway}/${Bucket}/a%20b`,
-      seconds: 60,
-    });
-    expect(await asked(new URL(inside).pathname + new URL(inside).search, { host: gateway })).toEqual({
-      status: 200,
-      body: "content",
-    });
     expect((await asked("/signed/a", { host: "rebound.example.com" })).status).toBe(403);
     expect((await asked(pathname + search, { host, origin: "http://example.com" })).status).toBe(403);
   });

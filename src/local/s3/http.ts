@@ -7,13 +7,10 @@ import { S3Error } from "./errors.ts";
 import { isForS3, type S3Request, type S3Response } from "./request.ts";
 import { failure, type ObjectService } from "./service.ts";
 
-/** Names under which machines and browsers of this computer reach a service on loopback, beside that service's own. */
+/** Names of loopback beside its own, by which clients name a bucket: `<bucket>.localhost`. */
 export function isHostOfObjects(name: string): boolean {
-  return name.endsWith(".localhost") || name === gatewayOfMachines;
+  return name.endsWith(".localhost");
 }
-
-/** What this computer's loopback is called within a local machine; see qemu/command-line.ts. */
-const gatewayOfMachines = "169.254.0.2";
 
 /** The head of a request as it is on the wire. */
 export function headOf(request: IncomingMessage): Pick<S3Request, "method" | "path" | "query" | "headers"> {
@@ -79,7 +76,7 @@ export async function answerOverHttp(
   ]);
   try {
     if (typeof reply.body === "string") {
-      const hasContent = reply.body !== "" || (head.method !== "HEAD" && reply.status !== 304);
+      const hasContent = head.method !== "HEAD" && reply.status !== 204 && reply.status !== 304;
       const length = hasContent ? { "content-length": String(Buffer.byteLength(reply.body)) } : {};
       response.writeHead(reply.status, { ...Object.fromEntries(headers), ...length });
       response.end(reply.body);
