@@ -15,6 +15,12 @@ test("200 random fault plans: no leaks, no hangs, no unclear errors", { timeout:
   expect(reports.filter(({ outcome }) => outcome === "error").length).toBeGreaterThan(10);
 });
 
+test("20 plans by which half of all calls break: the same", { timeout: 180_000 }, async () => {
+  const reports = await reportsOf("broken", { first: 1, last: 20 }, planReport, inject("dist"));
+  console.log(`connections that break: ${summary(reports)}`);
+  expect(reports.filter(({ problems }) => problems.length > 0)).toEqual([]);
+});
+
 function summary(reports: readonly PlanReport[]): string {
   const outcomes = tally(reports.map(({ outcome }) => outcome))
     .map(([outcome, count]) => `${count} ${outcome}`)

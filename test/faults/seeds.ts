@@ -1,4 +1,4 @@
-import { tryPlan } from "./random-plan.ts";
+import { tryBrokenPlan, tryPlan } from "./random-plan.ts";
 import { bakeThrottled } from "./throttled.ts";
 import { measureWaits } from "./waiting.ts";
 
@@ -8,6 +8,7 @@ import { measureWaits } from "./waiting.ts";
  */
 
 const deeds: Readonly<Record<string, (seed: number) => Promise<object>>> = {
+  broken: tryBrokenPlan,
   plans: tryPlan,
   throttled: bakeThrottled,
   waits: measureWaits,

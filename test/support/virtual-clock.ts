@@ -44,7 +44,7 @@ export class VirtualClock implements Clock {
   /** Does the work, and lets time jump to the next sleeper whenever nothing else goes on. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     const state = { done: false };
-    this.#timersBefore = timers();
+    this.#timersBefore = outstanding().timers;
     const result = work().finally(() => (state.done = true));
     // Whoever asks for the result sees its failure; here it only must not count as one that nobody looked at.
     result.catch(() => undefined);
@@ -67,16 +67,17 @@ export class VirtualClock implements Clock {
     for (let turns = 0; turns < quietTurns; turns += 1) {
       await new Promise((resolve) => setImmediate(resolve));
       // A timer of the real clock is somebody who waits for a lock.
-      if (waitsForTheSystem() || timers() > this.#timersBefore) turns = -1;
+      const { waits, timers: now } = outstanding();
+      if (waits || now > this.#timersBefore) turns = -1;
     }
   }
 }
 
-/** Whether this process waits for a file, a name or a thread. */
-function waitsForTheSystem(): boolean {
-  return process.getActiveResourcesInfo().some((name) => /Req|ThreadPool/i.test(name));
-}
-
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+/** Whether this process waits for a file, a name or a thread, and how many timers it has. */
+function outstanding(): { readonly waits: boolean; readonly timers: number } {
+  const names = process.getActiveResourcesInfo();
+  return {
+    waits: names.some((name) => /Req|ThreadPool/i.test(name)),
+    timers: names.filter((name) => name === "Timeout").length,
+  };
 }
