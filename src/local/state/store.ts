@@ -18,6 +18,8 @@ export class Store {
   readonly #file: string;
   readonly #reserve: string;
   #turn: Promise<unknown> = Promise.resolve();
+  /** What was read last: every call reads, and checking the state is most of the work. */
+  #known: { readonly text: string; readonly state: State } | undefined;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -37,7 +39,8 @@ export class Store {
       if (systemCodeOf(error) === "ENOENT") return emptyState();
       throw error;
     }
-    return this.#parse(text);
+    if (text !== this.#known?.text) this.#known = { text, state: this.#parse(text) };
+    return structuredClone(this.#known.state);
   }
 
   /**
