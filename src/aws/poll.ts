@@ -18,7 +18,7 @@ const quickly: Schedule = [
  * When to look. What changes at a time between two bounds is seen with the least delay for a number of looks when they
  * are sparse before the bounds, dense between them, and the denser the nearer the end is, because few waits last so long
  * (the best pause is in proportion to the root of the time that is left). The bounds are those of EC2: instance 6 to 25 s,
- * stop 15 to 60 s, image 1 to 5 minutes, sometimes hours. test/faults/waiting.test.ts measures the delays.
+ * stop 15 to 60 s, image 1 to 5 minutes, sometimes hours. test/faults/waiting.ts measures the delays.
  */
 const schedules = {
   quick: [...quickly, [10_000, 1_000], [60_000, 2_000], [forever, 5_000]],

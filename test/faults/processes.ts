@@ -51,23 +51,27 @@ export async function eachAtOnce<Item, Result>(
   return items.flatMap((item) => results.get(item) ?? []);
 }
 
+/** The first and the last one, both included. */
+export interface Seeds {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Nothing of this takes minutes: one that has not ended by then hangs. */
 const seedsDeadlineMs = 240_000;
 
 /**
- * What came of each of the seeds, the first and the last included: the program seeds.ts does it, in a process of its own for
- * each processor, so that one that hangs can be ended.
+ * What came of each of the seeds, when the program seeds.ts does this with them, in a process for each processor.
  * @throws Error that names the seeds without an answer
  */
 export async function reportsOf<Report extends { readonly seed: number }>(
+  program: string,
   what: string,
-  seeds: { readonly first: number; readonly last: number },
+  { first, last }: Seeds,
   schema: z.ZodType<Report>,
-  dist: string,
 ): Promise<Report[]> {
-  const program = await faultProgram("seeds", dist);
-  const all = Array.from({ length: seeds.last - seeds.first + 1 }, (_, index) => seeds.first + index);
-  const processes = Math.max(2, availableParallelism());
+  const all = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  const processes = Math.min(all.length, Math.max(2, availableParallelism()));
   const shares = Array.from({ length: processes }, (_, share) =>
     all.filter((_, index) => index % processes === share).map(String),
   );
@@ -79,8 +83,8 @@ export async function reportsOf<Report extends { readonly seed: number }>(
   const answered = new Set(reports.map(({ seed }) => seed));
   const silent = all.filter((seed) => !answered.has(seed));
   if (silent.length > 0) {
-    const last = ended.map(({ signal, stderr }) => `${signal ?? "ended"}: ${stderr.slice(-2000)}`).join("\n");
-    throw new Error(`${what}: no answer of seeds ${silent.join(" ")}\n${last}`);
+    const ends = ended.map(({ signal, stderr }) => `${signal ?? "ended"}: ${stderr.slice(-2000)}`);
+    throw new Error(`${what}: no answer of seeds ${silent.join(" ")}\n${ends.join("\n")}`);
   }
   return reports;
 }

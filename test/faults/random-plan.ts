@@ -1,4 +1,3 @@
-import * as z from "zod";
 import { isUncertain } from "../../src/aws/cloud-error.ts";
 import type { BakeOptions } from "../../src/bake/bake.ts";
 import { BakeError, messageOf } from "../../src/base/errors.ts";
@@ -7,21 +6,8 @@ import { randomFaultPlan } from "../../src/local/faults/random-plan.ts";
 import { willingMachines } from "../support/bake.ts";
 import { randomNumbers } from "../support/random.ts";
 import { whyUnclear } from "./clear.ts";
+import type { PlanReport } from "./reports.ts";
 import { complaintOf, World, type Outcome } from "./world.ts";
-
-/** What came of a bake under one random plan. */
-export const planReport = z.object({
-  seed: z.number(),
-  /** What must not be. */
-  problems: z.array(z.string()),
-  outcome: z.enum(["image", "warned", "error", "uncertain", "interrupted"]),
-  /** Whether something was left that only a cleanup ended. */
-  neededCleanup: z.boolean(),
-  /** By the cloud's clock. */
-  hours: z.number(),
-});
-
-export type PlanReport = z.output<typeof planReport>;
 
 /** An image may take a day; with its builder, and all that is made again and again, a bake may take a little more. */
 const mostHours = 30;

@@ -1,6 +1,6 @@
 import { tryBrokenPlan, tryPlan } from "./random-plan.ts";
 import { bakeThrottled } from "./throttled.ts";
-import { measureWaits } from "./waiting.ts";
+import { measureShortWaits, measureWaits } from "./waiting.ts";
 
 /*
  * A program that does one thing for each of some seeds, and prints what came of it as a line of JSON.
@@ -8,6 +8,7 @@ import { measureWaits } from "./waiting.ts";
  */
 
 const deeds: Readonly<Record<string, (seed: number) => Promise<object>>> = {
+  "short-waits": measureShortWaits,
   broken: tryBrokenPlan,
   plans: tryPlan,
   throttled: bakeThrottled,

@@ -1,23 +1,9 @@
-import * as z from "zod";
 import { messageOf } from "../../src/base/errors.ts";
 import { TokenBuckets } from "../../src/local/faults/buckets.ts";
 import type { Buckets } from "../../src/local/faults/plan.ts";
+import type { ThrottleReport } from "./reports.ts";
 import { tally } from "./tally.ts";
 import { World } from "./world.ts";
-
-/** What a bake did while many of its calls were throttled. */
-export const throttleReport = z.object({
-  seed: z.number(),
-  /** Of the failure, when the bake failed or left something. */
-  problem: z.string().optional(),
-  calls: z.number(),
-  /** Calls that were made although the action's bucket was empty: more than EC2 takes from one account. */
-  beyondBucket: z.number(),
-  /** The most calls of one action. */
-  mostOfOne: z.object({ action: z.string(), calls: z.number() }),
-});
-
-export type ThrottleReport = z.output<typeof throttleReport>;
 
 /** EC2's for RunInstances; for the rest half of the least that it has. ("Request token bucket sizes and refill rates") */
 const buckets: Buckets = {

@@ -1,18 +1,8 @@
-import * as z from "zod";
+import type { FaultPlan } from "../../src/local/faults/plan.ts";
 import type { State } from "../../src/local/state/schema.ts";
 import { Store } from "../../src/local/state/store.ts";
+import type { WaitReport } from "./reports.ts";
 import { World } from "./world.ts";
-
-/** What the waits of one bake came to. */
-export const waitReport = z.object({
-  seed: z.number(),
-  /** How late the bake noticed what it waited for, summed over its waits, in milliseconds. */
-  slackMs: z.number(),
-  /** How many calls only asked. */
-  describes: z.number(),
-});
-
-export type WaitReport = z.output<typeof waitReport>;
 
 /** EC2's own times, in milliseconds. */
 const delaysMs: { start: [number, number]; stop: [number, number]; image: [number, number] } = {
@@ -36,11 +26,20 @@ const waits = [
 
 /** Bakes once, with changes that take as long as this seed says. @throws Error when the bake fails */
 export async function measureWaits(seed: number): Promise<WaitReport> {
+  return await measure(seed, { seed, delaysMs });
+}
+
+/** The same with changes that are just not over when they are looked at first. @throws Error when the bake fails */
+export async function measureShortWaits(seed: number): Promise<WaitReport> {
+  return await measure(seed, { delaysMs: { start: 1, stop: 1, image: 1 } });
+}
+
+async function measure(seed: number, faults: FaultPlan): Promise<WaitReport> {
   const doneAt = new Map<string, number | undefined>();
   let directory = "";
   await using world = await World.open({
     seed,
-    faults: { seed, delaysMs },
+    faults,
     intercept: async ({ action }, carryOut) => {
       const reply = await carryOut();
       const wait = waits.find(({ begins }) => begins === action);
