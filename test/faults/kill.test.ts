@@ -1,5 +1,4 @@
 import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
@@ -9,7 +8,7 @@ import { RunRecords } from "../../src/commands/run-records.ts";
 import { openLocalCloud } from "../../src/local/open.ts";
 import { Store } from "../../src/local/state/store.ts";
 import { testBake } from "../support/bake.ts";
-import { clientOptions, stateOnlyCloud } from "../support/local-cloud.ts";
+import { clientOptions, quickDirectory, stateOnlyCloud } from "../support/local-cloud.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { leftIn } from "./left.ts";
 import { eachAtOnce, faultProgram, run } from "./processes.ts";
@@ -34,7 +33,7 @@ interface Killed extends AsyncDisposable {
 
 /** Bakes in another process and a cloud of its own, and kills it when this call (0 for none) was carried out. */
 async function bakeElsewhere(call: number): Promise<Killed> {
-  const local = await stateOnlyCloud();
+  const local = await stateOnlyCloud({}, quickDirectory);
   const { directory, imageId } = local;
   const args = [directory, imageId, join(directory, "runs"), `${call}`];
   const { status, signal, stdout, stderr } = await run(program, args, deadlineMs);
@@ -60,7 +59,7 @@ interface Fate {
 }
 
 async function fateOf({ directory, imageId, at }: Killed): Promise<Fate> {
-  const copy = await mkdtemp(join(tmpdir(), "bake-ami-killed-"));
+  const copy = await mkdtemp(join(quickDirectory, "bake-ami-killed-"));
   try {
     await cp(directory, copy, { recursive: true });
     const left = await leftAfterCleanup(directory, new VirtualClock(at));

@@ -4,11 +4,16 @@ import { messageOf } from "../../src/base/errors.ts";
 import { cleanup, type Removal } from "../../src/cleanup/cleanup.ts";
 import type { Interceptor } from "../../src/local/cloud.ts";
 import type { FaultPlan } from "../../src/local/faults/plan.ts";
-import { openLocalCloud } from "../../src/local/open.ts";
+import { openLocalCloud, type OpenOptions } from "../../src/local/open.ts";
 import { Store } from "../../src/local/state/store.ts";
 import type { Event } from "../../src/report/events.ts";
 import { testBake } from "../support/bake.ts";
-import { clientOptions, stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
+import {
+  clientOptions,
+  quickDirectory,
+  stateOnlyCloud,
+  type StateOnlyCloud,
+} from "../support/local-cloud.ts";
 import { randomNumbers } from "../support/random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { leftIn } from "./left.ts";
@@ -52,14 +57,15 @@ export class World implements AsyncDisposable {
   static async open({ faults, intercept, seed = 1 }: WorldOptions = {}): Promise<World> {
     const clock = new VirtualClock();
     const witness = new Witness(clock.now);
-    const local = await stateOnlyCloud({
+    const options: Partial<OpenOptions> = {
       now: clock.now,
       ...(faults === undefined ? {} : { faults }),
       intercept: async (call, carryOut) =>
         await witness.see(call, async () =>
           intercept === undefined ? await carryOut() : await intercept(call, carryOut),
         ),
-    });
+    };
+    const local = await stateOnlyCloud(options, quickDirectory);
     witness.directory = local.directory;
     return new World(clock, witness, local, seed);
   }
