@@ -5,7 +5,10 @@ import type { ThrottleReport } from "./reports.ts";
 import { tally } from "./tally.ts";
 import { World } from "./world.ts";
 
-/** EC2's for RunInstances; for the rest half of the least that it has. ("Request token bucket sizes and refill rates") */
+/**
+ * EC2's own for RunInstances; for the rest half of the least that it has for any other action of a bake.
+ * ("Request token bucket sizes and refill rates" in the Amazon EC2 developer guide)
+ */
 const buckets: Buckets = {
   "*": { capacity: 25, refillPerSecond: 2.5 },
   RunInstances: { capacity: 5, refillPerSecond: 2 },
