@@ -32,8 +32,8 @@ export interface RunInstancesRequest {
   readonly keyName: string | undefined;
   readonly groupIds: readonly string[];
   readonly subnetId: string | undefined;
-  /** Plain text; encoded here. */
-  readonly userData: string | undefined;
+  /** Plain text, or bytes such as those of a gzip; encoded here. */
+  readonly userData: string | Buffer | undefined;
   /** Identifies the call, so that a retry starts nothing twice; at most 64 ASCII characters. */
   readonly clientToken: string;
   readonly tags: Tags;
@@ -87,7 +87,7 @@ export async function runInstances(
       : { IamInstanceProfile: profileOf(request.instanceProfile) }),
     ...(request.userData === undefined
       ? {}
-      : { UserData: Buffer.from(request.userData, "utf8").toString("base64") }),
+      : { UserData: base64Of(request.userData) }),
   });
   const byToken = [{ Name: "client-token", Values: [request.clientToken] }];
   return await cloud.create(
@@ -108,6 +108,11 @@ export async function runInstances(
       },
     },
   );
+}
+
+function base64Of(userData: string | Buffer): string {
+  const bytes = typeof userData === "string" ? Buffer.from(userData, "utf8") : userData;
+  return bytes.toString("base64");
 }
 
 /** Subnet and groups belong to the network interface where one is described, else to the instance. */

@@ -15,12 +15,27 @@ export const tagKeys = {
   with: "bake-ami:with",
   digest: "bake-ami:digest",
   kept: "bake-ami:kept",
+  /** Which channel's bundle the machine fetches at boot, and where the channels are: `s3://bucket/prefix`. */
+  channel: "bake-ami:channel",
+  bundles: "bake-ami:bundles",
   sshPort: "bake-ami:ssh-port",
 } as const;
 
-/** What a tagged resource is for. Everything but `image`, `snapshot`, `machine` and its group is temporary. */
+/**
+ * What a tagged resource is for. Everything but `image`, `snapshot`, `machine` and its group, address and spot request is
+ * temporary. A job is a machine that ends with its command; what belongs to it has the roles of a machine's.
+ */
 export type Role =
-  "builder" | "builder-key" | "builder-group" | "image" | "machine" | "machine-key" | "machine-group";
+  | "builder"
+  | "builder-key"
+  | "builder-group"
+  | "image"
+  | "machine"
+  | "job"
+  | "machine-key"
+  | "machine-group"
+  | "machine-address"
+  | "machine-spot-request";
 
 export type Tags = ReadonlyMap<string, string>;
 

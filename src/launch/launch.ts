@@ -1,7 +1,5 @@
-import type { OpenPort } from "../aws/access.ts";
-import type { Cloud } from "../aws/cloud.ts";
 import { runInstances, waitForStates, type Instance } from "../aws/instances.ts";
-import { imageTags, initOf, namesIn, runTags, tagKeys } from "../aws/tags.ts";
+import { imageTags, initOf, namesIn, runTags, tagKeys, type Role } from "../aws/tags.ts";
 import {
   temporaryGroup,
   temporaryInstances,
@@ -12,30 +10,13 @@ import {
 import { BakeError } from "../base/errors.ts";
 import { Scope } from "../base/scope.ts";
 import { throwIfAborted } from "../base/wait.ts";
-import type { Listener } from "../report/events.ts";
 import { inStage } from "../report/stage.ts";
-import type { Choice } from "./choose-image.ts";
 import { isBaked } from "./known-services.ts";
+import type { LaunchOptions } from "./options.ts";
+import { launchUserData } from "./user-data.ts";
 import { waitForUpdates, type Launched } from "./wait.ts";
 
-export interface LaunchOptions {
-  readonly cloud: Cloud;
-  readonly choice: Choice;
-  readonly run: string;
-  readonly owner: string;
-  readonly instanceType: string;
-  readonly count: number;
-  /** Ports to open, SSH's included where it is wanted. */
-  readonly ports: readonly OpenPort[];
-  /** The public key that may log in. */
-  readonly loginKey: string;
-  /** The user that it logs in as, where the image does not say or is wrong. */
-  readonly login?: string;
-  /** Whether to wait for the update of every machine, and how long, in seconds. */
-  readonly waitSeconds: number | undefined;
-  readonly listener: Listener;
-  readonly signal: AbortSignal;
-}
+export type { LaunchOptions } from "./options.ts";
 
 const runningDeadlineSeconds = 600;
 const undoDeadlineSeconds = 600;
@@ -57,8 +38,17 @@ export async function launch(options: LaunchOptions): Promise<Launched[]> {
       },
     );
   }
-  const tagsFor = (role: "machine" | "machine-key" | "machine-group"): Map<string, string> =>
-    runTags({ run: options.run, owner: options.owner, role });
+  const { run, owner, expires } = options;
+  const userData = launchUserData({
+    lines: options.request ?? [],
+    ...(options.userData === undefined ? {} : { own: options.userData }),
+    ...(options.bootcmd === undefined ? {} : { bootcmd: options.bootcmd }),
+  });
+  const tagsFor = (role: Role): Map<string, string> =>
+    new Map([
+      ...(options.extraTags ?? []),
+      ...runTags({ run, owner, role, ...(expires === undefined ? {} : { expires }) }),
+    ]);
   await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
   const creation: Creation = { cloud, scope, listener, signal };
   const name = `bake-ami-${options.run}`;
@@ -81,10 +71,10 @@ export async function launch(options: LaunchOptions): Promise<Launched[]> {
         keyName: name,
         groupIds: [group.id],
         subnetId: undefined,
-        userData: undefined,
+        userData,
         clientToken: name,
-        tags: machineTags(tagsFor("machine"), options),
-        shutdownBehavior: "stop",
+        tags: machineTags(tagsFor(options.role ?? "machine"), options),
+        shutdownBehavior: options.shutdownBehavior ?? "stop",
       },
       signal,
     );
