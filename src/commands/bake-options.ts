@@ -23,7 +23,12 @@ function withSourceOptions<T>(parser: Argv<T>) {
       describe: "start from an image that its owner has deprecated",
     })
     .option("login", { type: "string", describe: "user that the source image lets in" })
-    .option("param", { type: "string", array: true, default: [], describe: "service.parameter=value" });
+    .option("set", {
+      type: "string",
+      array: true,
+      default: [],
+      describe: "value of a parameter: service.parameter=value",
+    });
 }
 
 function withBuilderOptions<T>(parser: Argv<T>) {
