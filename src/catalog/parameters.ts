@@ -107,39 +107,41 @@ function checkDefault(
   tell: Tell,
 ): void {
   const written = defaultText(name, declared, yaml);
-  if (written === undefined) return;
-  const place = [...path, "default"];
+  const found = written === undefined ? undefined : wrongWithDefault(name, declared, yaml, written);
+  if (found !== undefined) tell([...path, "default"], ...found);
+}
+
+/** The message, and the hint where there is one. */
+function wrongWithDefault(
+  name: string,
+  declared: DeclaredParameter,
+  yaml: YamlText,
+  written: string,
+): readonly [string, string?] | undefined {
   if (declared.secret) {
     const hint = "say where the machine finds it: from: ssm:/path/of/it";
-    return tell(place, `the secret ${name} has a default, which would be baked`, hint);
+    return [`the secret ${name} has a default, which would be baked`, hint];
   }
   if (declared.from !== undefined) {
-    return tell(place, `${name} has both a default and a place to get it from`, "keep one of them");
+    return [`${name} has both a default and a place to get it from`, "keep one of them"];
   }
   if (declared.required) {
-    return tell(
-      place,
-      `${name} is required and has a default, so nobody has to set it`,
-      "keep one of the two keys",
-    );
+    return [`${name} is required and has a default, so nobody has to set it`, "keep one of the two keys"];
   }
   if (written.includes("\0")) {
-    const message = `the default of ${name} contains a NUL character`;
-    return tell(place, message, "no environment variable can hold one");
+    return [`the default of ${name} contains a NUL character`, "no environment variable can hold one"];
   }
   const parameter = readParameter(name, declared, yaml);
   const isList = Array.isArray(declared.default);
   if (isList !== (parameter.type === "list") && (isList || typeof declared.default !== "string")) {
-    tell(place, `the default of ${name} is not ${typeInWords(parameter)}`);
-  } else if (isList && /\s/.test(written)) {
-    tell(
-      place,
-      `the default of ${name} has an entry with a space in it`,
-      "steps see the words of a list with spaces between",
-    );
-  } else if (normalised(parameter, written) === undefined) {
-    tell(place, `the default of ${name} is not ${typeInWords(parameter)}: ${JSON.stringify(written)}`);
+    return [`the default of ${name} is not ${typeInWords(parameter)}`];
   }
+  if (isList && /\s/.test(written)) {
+    const hint = "steps see the words of a list with spaces between";
+    return [`the default of ${name} has an entry with a space in it`, hint];
+  }
+  if (normalised(parameter, written) !== undefined) return undefined;
+  return [`the default of ${name} is not ${typeInWords(parameter)}: ${JSON.stringify(written)}`];
 }
 
 function checkPhase(
