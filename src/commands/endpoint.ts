@@ -73,6 +73,7 @@ async function openLocal(
     region: options.region ?? "local",
     requestHandler: requestHandler(local),
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    objects: { endpoint: "http://169.254.169.252", forcePathStyle: true },
     ...more,
   });
   return {
