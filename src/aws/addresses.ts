@@ -63,7 +63,10 @@ export async function allocateAddress(
         TagSpecifications: [{ ResourceType: "elastic-ip", Tags: writeTags(tags) }],
       });
       const reply = await cloud.ec2.send(command, o);
-      return { id: present(reply.AllocationId, "allocation id"), address: present(reply.PublicIp, "address") };
+      return {
+        id: present(reply.AllocationId, "allocation id"),
+        address: present(reply.PublicIp, "address"),
+      };
     },
     {
       // It has no client token, and a run allocates one address at most.

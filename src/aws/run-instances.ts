@@ -1,7 +1,10 @@
 import {
   RunInstancesCommand,
   type BlockDeviceMapping,
+  type InstanceMarketOptionsRequest,
+  type Placement as Ec2Placement,
   type RunInstancesCommandInput,
+  type TagSpecification,
   type _InstanceType,
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
@@ -20,9 +23,32 @@ export interface RootVolume {
   readonly iops?: number;
   /** MiB a second. */
   readonly throughput?: number;
+  /** MiB a second at which EC2 fetches the snapshot's blocks ahead of their first use; 100 to 300. */
+  readonly initializationRate?: number;
   readonly encrypted?: boolean;
   /** Id, ARN or alias. */
   readonly kmsKeyId?: string;
+}
+
+/** What becomes of a spot instance that EC2 takes back. */
+export type Interruption = "terminate" | "stop" | "hibernate";
+
+/** How spot capacity is asked for: only a persistent request can stop its instance and start it again. */
+export interface SpotMarket {
+  readonly kind: "one-time" | "persistent";
+  readonly interruption?: Interruption;
+  /** For the request, which outlives a persistent instance. */
+  readonly tags?: Tags;
+}
+
+/** Where exactly, and beside whom, an instance runs. */
+export interface Placement {
+  /** Name or id of a placement group. */
+  readonly group?: string;
+  /** Within a group of partitions; from 1. */
+  readonly partition?: number;
+  readonly tenancy?: "default" | "dedicated" | "host";
+  readonly hostId?: string;
 }
 
 export interface RunInstancesRequest {
@@ -38,8 +64,8 @@ export interface RunInstancesRequest {
   readonly clientToken: string;
   readonly tags: Tags;
   readonly shutdownBehavior: "stop" | "terminate";
-  /** A one-time spot instance, which EC2 can take back and does not stop. */
-  readonly spot?: boolean;
+  /** Spot capacity; `true` is a one-time request, whose instance EC2 can take back and does not stop. */
+  readonly spot?: boolean | SpotMarket;
   readonly rootVolume?: RootVolume;
   /** Name or ARN. */
   readonly instanceProfile?: string;
@@ -47,6 +73,11 @@ export interface RunInstancesRequest {
   readonly publicAddress?: boolean;
   /** Ask for an IPv6 address. */
   readonly ipv6?: boolean;
+  readonly placement?: Placement;
+  /** Bandwidth of their own for volumes, where the type does not have it anyway. */
+  readonly ebsOptimized?: boolean;
+  /** Nobody can terminate them through EC2's API until this is lifted. */
+  readonly protect?: boolean;
 }
 
 /**
@@ -58,7 +89,7 @@ export async function runInstances(
   request: RunInstancesRequest,
   signal: AbortSignal,
 ): Promise<Instance[]> {
-  const list = writeTags(request.tags);
+  const market = marketOf(request.spot);
   const command = new RunInstancesCommand({
     ImageId: request.imageId,
     InstanceType: instanceType(request.type),
@@ -74,20 +105,20 @@ export async function runInstances(
       InstanceMetadataTags: "enabled",
     },
     TagSpecifications: [
-      { ResourceType: "instance", Tags: list },
-      { ResourceType: "volume", Tags: list },
+      tagsOf("instance", request.tags),
+      tagsOf("volume", request.tags),
+      ...(market?.tags === undefined ? [] : [tagsOf("spot-instances-request", market.tags)]),
     ],
-    ...(request.spot === true
-      ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
-      : {}),
+    ...(market === undefined ? {} : { InstanceMarketOptions: optionsOf(market) }),
+    ...(request.placement === undefined ? {} : { Placement: placementOf(request.placement) }),
+    ...(request.ebsOptimized === undefined ? {} : { EbsOptimized: request.ebsOptimized }),
+    ...(request.protect === true ? { DisableApiTermination: true } : {}),
     ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
     ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
     ...(request.instanceProfile === undefined
       ? {}
       : { IamInstanceProfile: profileOf(request.instanceProfile) }),
-    ...(request.userData === undefined
-      ? {}
-      : { UserData: base64Of(request.userData) }),
+    ...(request.userData === undefined ? {} : { UserData: base64Of(request.userData) }),
   });
   const byToken = [{ Name: "client-token", Values: [request.clientToken] }];
   return await cloud.create(
@@ -108,6 +139,37 @@ export async function runInstances(
       },
     },
   );
+}
+
+function tagsOf(
+  ResourceType: "instance" | "volume" | "spot-instances-request",
+  tags: Tags,
+): TagSpecification {
+  return { ResourceType, Tags: writeTags(tags) };
+}
+
+function marketOf(spot: boolean | SpotMarket | undefined): SpotMarket | undefined {
+  if (spot === undefined || spot === false) return undefined;
+  return spot === true ? { kind: "one-time" } : spot;
+}
+
+function optionsOf({ kind, interruption }: SpotMarket): InstanceMarketOptionsRequest {
+  return {
+    MarketType: "spot",
+    SpotOptions: {
+      SpotInstanceType: kind,
+      ...(interruption === undefined ? {} : { InstanceInterruptionBehavior: interruption }),
+    },
+  };
+}
+
+function placementOf({ group, partition, tenancy, hostId }: Placement): Ec2Placement {
+  return {
+    ...(group === undefined ? {} : /^pg-[0-9a-f]+$/.test(group) ? { GroupId: group } : { GroupName: group }),
+    ...(partition === undefined ? {} : { PartitionNumber: partition }),
+    ...(tenancy === undefined ? {} : { Tenancy: tenancy }),
+    ...(hostId === undefined ? {} : { HostId: hostId }),
+  };
 }
 
 function base64Of(userData: string | Buffer): string {
@@ -145,6 +207,9 @@ function mappingOf(volume: RootVolume): BlockDeviceMapping {
       ...(volume.sizeGiB === undefined ? {} : { VolumeSize: volume.sizeGiB }),
       ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
       ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
+      ...(volume.initializationRate === undefined
+        ? {}
+        : { VolumeInitializationRate: volume.initializationRate }),
       ...(volume.encrypted === undefined ? {} : { Encrypted: volume.encrypted }),
       ...(volume.kmsKeyId === undefined ? {} : { KmsKeyId: volume.kmsKeyId }),
     },

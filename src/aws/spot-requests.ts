@@ -55,8 +55,7 @@ export async function cancelSpotRequests(
     cloud.ask(
       "CancelSpotInstanceRequests",
       signal,
-      (o) =>
-        cloud.ec2.send(new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [...ids] }), o),
+      (o) => cloud.ec2.send(new CancelSpotInstanceRequestsCommand({ SpotInstanceRequestIds: [...ids] }), o),
       {
         resource: ids.join(" "),
         appears: {
