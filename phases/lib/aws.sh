@@ -76,6 +76,11 @@ END
 aws_signed() {
     aws_signature="aws-sigv4 = \"aws:amz:$2:$1\"
 user = \"$aws_key:$aws_secret\""
+    # Not every curl that signs adds this, which S3 insists on (7.88 does not); where it is given, all go by it.
+    if [ "$1" = s3 ]; then
+        aws_signature="$aws_signature
+header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\""
+    fi
     if [ -n "$aws_token" ]; then
         aws_signature="$aws_signature
 header = \"X-Amz-Security-Token: $aws_token\""

@@ -65,6 +65,15 @@ url_put() {
 url_transfer() {
     url_config="url = \"$1\"
 $3"
+    case $3 in *upload-file*)
+        url_file=${3#*upload-file = \"}
+        url_file=${url_file%%\"*}
+        if [ ! -r "$url_file" ]; then
+            why="there is no file $url_file"
+            return 1
+        fi
+        ;;
+    esac
     if [ -n "${4-}" ]; then
         url_config="$url_config
 header = \"If-None-Match: \\\"$4\\\"\""
