@@ -13,6 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   machine: ["base", "report", "catalog", "plan", "bundle"],
   bake: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "cleanup"],
   launch: ["base", "report", "aws", "catalog", "plan", "bundle", "machine"],
+  fleet: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "launch"],
   cleanup: ["base", "report", "aws"],
   local: ["base"],
   commands: [
@@ -25,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "machine",
     "bake",
     "launch",
+    "fleet",
     "cleanup",
     "local",
   ],
