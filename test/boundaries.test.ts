@@ -14,6 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   bake: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "cleanup"],
   launch: ["base", "report", "aws", "catalog", "plan", "bundle", "machine"],
   fleet: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "launch"],
+  jobs: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "launch"],
   cleanup: ["base", "report", "aws"],
   local: ["base"],
   commands: [
@@ -27,6 +28,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "bake",
     "launch",
     "fleet",
+    "jobs",
     "cleanup",
     "local",
   ],
