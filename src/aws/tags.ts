@@ -15,6 +15,9 @@ export const tagKeys = {
   with: "bake-ami:with",
   digest: "bake-ami:digest",
   kept: "bake-ami:kept",
+  channel: "bake-ami:channel",
+  bundles: "bake-ami:bundles",
+  signer: "bake-ami:signer",
   /** Of a machine: the Elastic IP that was allocated for it and goes with it. */
   address: "bake-ami:address",
   /** Which channel's bundle the machine fetches at boot, and where the channels are: `s3://bucket/prefix`. */
