@@ -15,14 +15,13 @@ export const tagKeys = {
   with: "bake-ami:with",
   digest: "bake-ami:digest",
   kept: "bake-ami:kept",
-  channel: "bake-ami:channel",
-  bundles: "bake-ami:bundles",
-  signer: "bake-ami:signer",
   /** Of a machine: the Elastic IP that was allocated for it and goes with it. */
   address: "bake-ami:address",
   /** Which channel's bundle the machine fetches at boot, and where the channels are: `s3://bucket/prefix`. */
   channel: "bake-ami:channel",
   bundles: "bake-ami:bundles",
+  /** Of an image: the fingerprints of the keys that may sign bundles for its machines. */
+  signer: "bake-ami:signer",
   sshPort: "bake-ami:ssh-port",
 } as const;
 
