@@ -45,16 +45,24 @@ async function isDirectory(path: string): Promise<boolean> {
 export async function localServices(
   projectDirectory: string,
 ): Promise<ReadonlyMap<string, string> | undefined> {
+  const catalog = await readableCatalog(projectDirectory);
+  return catalog === undefined ? undefined : await digestsOf(catalog);
+}
+
+/** The catalog of the project; undefined when it has problems. */
+export async function readableCatalog(projectDirectory: string): Promise<Catalog | undefined> {
   try {
-    const [{ services }, { contentDigest }] = await Promise.all([
-      loadCatalog(projectDirectory),
-      import("../plan/index.ts"),
-    ]);
-    return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
+    return await loadCatalog(projectDirectory);
   } catch (error) {
     if (error instanceof BakeError && error.kind === "catalog") return undefined;
     throw error;
   }
+}
+
+/** Every service of a catalog with the digest of all that it is. */
+export async function digestsOf({ services }: Catalog): Promise<ReadonlyMap<string, string>> {
+  const { contentDigest } = await import("../plan/index.ts");
+  return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
 }
 
 /** Values for parameters as `--set` gives them: service -> parameter -> value. */
