@@ -16,6 +16,8 @@ import { unlessGone } from "./cloud-error.ts";
 import { ofSameRun, readTags, writeTags, type Tags } from "./tags.ts";
 import { newVisibleSeconds } from "./visibility.ts";
 
+export { templateData } from "./instance-parameters.ts";
+
 /** What a version of a template holds; EC2's own form, made in one place only. */
 export type TemplateData = RequestLaunchTemplateData;
 
