@@ -27,7 +27,8 @@ export const tagKeys = {
 
 /**
  * What a tagged resource is for. Everything but `image`, `snapshot`, `machine` and its group, address and spot request is
- * temporary. A job is a machine that ends with its command; what belongs to it has the roles of a machine's.
+ * temporary. A job is a machine that ends with its command; what belongs to it has the roles of a machine's. A launch template,
+ * its key and its group stay; a trial is a machine that shows whether a version of it works.
  */
 export type Role =
   | "builder"
@@ -39,7 +40,11 @@ export type Role =
   | "machine-key"
   | "machine-group"
   | "machine-address"
-  | "machine-spot-request";
+  | "machine-spot-request"
+  | "template"
+  | "template-key"
+  | "template-group"
+  | "trial";
 
 export type Tags = ReadonlyMap<string, string>;
 
