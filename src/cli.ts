@@ -14,6 +14,7 @@ import { localVerb } from "./commands/local.ts";
 import { logsVerb } from "./commands/logs.ts";
 import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
+import { pushVerb } from "./commands/push.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
 import { sshVerb } from "./commands/ssh.ts";
 import { explainSystemError } from "./commands/system-errors.ts";
@@ -24,6 +25,7 @@ import { verifyVerb } from "./commands/verify.ts";
 const verbs: readonly Verb[] = [
   bakeVerb,
   planVerb,
+  pushVerb,
   servicesVerb,
   newVerb,
   launchVerb,
