@@ -22,6 +22,8 @@ export const tagKeys = {
   bundles: "bake-ami:bundles",
   /** Of an image: the fingerprints of the keys that may sign bundles for its machines. */
   signer: "bake-ami:signer",
+  /** Of a key pair and a security group: the launch template that they are for. */
+  template: "bake-ami:template",
   sshPort: "bake-ami:ssh-port",
 } as const;
 
