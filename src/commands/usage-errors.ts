@@ -99,7 +99,17 @@ function escaped(text: string): string {
 }
 
 /** Options that may be given more than once. Everything else that comes as a list was given twice by mistake. */
-const repeatable = ["with", "open", "allow-cidr", "host-key", "set", "tag", "subnet", "type", "security-group"];
+const repeatable = [
+  "with",
+  "open",
+  "allow-cidr",
+  "host-key",
+  "set",
+  "tag",
+  "subnet",
+  "type",
+  "security-group",
+];
 
 /** Words without dashes; the verbs check these themselves. */
 const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services"];
