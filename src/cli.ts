@@ -6,6 +6,7 @@ import { applyVerb } from "./commands/apply.ts";
 import { bakeVerb } from "./commands/bake.ts";
 import { cleanupVerb } from "./commands/cleanup.ts";
 import { withGlobalOptions, type Context, type GlobalOptions, type Verb } from "./commands/context.ts";
+import { cpVerb } from "./commands/cp.ts";
 import { doctorVerb } from "./commands/doctor.ts";
 import { writeError } from "./commands/error-lines.ts";
 import { launchVerb } from "./commands/launch.ts";
@@ -29,6 +30,7 @@ const verbs: readonly Verb[] = [
   lsVerb,
   logsVerb,
   sshVerb,
+  cpVerb,
   terminateVerb,
   applyVerb,
   verifyVerb,

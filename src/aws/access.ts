@@ -224,3 +224,30 @@ export async function describeSecurityGroups(
   );
   return pages.flatMap((page) => readTagged(page.SecurityGroups, (raw) => raw.GroupId));
 }
+
+/**
+ * The VPC of each of these security groups.
+ * @throws BakeError `usage` for one that there is not here.
+ */
+export async function groupVpcs(
+  cloud: Cloud,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const filters = [{ Name: "group-id", Values: [...ids] }];
+  const pages = await allPages((next) =>
+    cloud.ask("DescribeSecurityGroups", signal, (o) =>
+      cloud.ec2.send(new DescribeSecurityGroupsCommand({ Filters: filters, ...next }), o),
+    ),
+  );
+  const all = pages.flatMap((page) => page.SecurityGroups ?? []);
+  return new Map(
+    ids.map((id) => {
+      const vpcId = all.find(({ GroupId }) => GroupId === id)?.VpcId;
+      if (vpcId !== undefined) return [id, vpcId];
+      throw new BakeError("usage", `there is no security group ${id} here`, {
+        hint: "check the Region and the account; --security-group takes ids such as sg-0123456789abcdef0",
+      });
+    }),
+  );
+}

@@ -30,6 +30,8 @@ export interface About<T> {
   readonly recover?: (signal: AbortSignal) => Promise<T | undefined>;
   /** The code that says that the thing exists already: then an earlier attempt made it. */
   readonly duplicate?: string;
+  /** How long one attempt may take, in seconds, where it carries much. */
+  readonly withinSeconds?: number;
 }
 
 /** A call that is going to be made again. */
@@ -121,10 +123,14 @@ export async function callWithRetries<T>(caller: Caller, call: Call<T>, signal: 
  * One attempt, with a deadline: an answer that never comes must not hold anybody up. It goes by the same clock as the
  * retries, and holds even when whoever carries the request does not listen to the signal.
  */
-async function attempt<T>({ clock }: Caller, { kind, send }: Call<T>, signal: AbortSignal): Promise<T> {
+async function attempt<T>(
+  { clock }: Caller,
+  { kind, about, send }: Call<T>,
+  signal: AbortSignal,
+): Promise<T> {
   const stop = new AbortController();
   const answered = new AbortController();
-  const limitMs = attemptDeadlineMs[kind];
+  const limitMs = about.withinSeconds === undefined ? attemptDeadlineMs[kind] : about.withinSeconds * 1000;
   const noAnswer = clock.sleep(limitMs, answered.signal).then(() => {
     throw new NoAnswer(`none within ${limitMs / 1000} s`);
   });

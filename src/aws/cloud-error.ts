@@ -108,6 +108,7 @@ const hints: ReadonlyMap<string, string> = new Map([
   ["RequestExpired", "the session has expired, or this computer's clock is wrong; sign in again"],
   ["AuthFailure", invalid],
   ["InvalidClientTokenId", invalid],
+  ["InvalidAccessKeyId", invalid],
   ["UnrecognizedClientException", invalid],
   ["SignatureDoesNotMatch", invalid],
   ["OptInRequired", notReady],

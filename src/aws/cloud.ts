@@ -1,4 +1,7 @@
+import type { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
 import { EC2Client, type EC2ClientConfig } from "@aws-sdk/client-ec2";
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { SNSClient } from "@aws-sdk/client-sns";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { systemClock, type Clock } from "../base/clock.ts";
@@ -14,6 +17,8 @@ export interface CloudOptions {
   /** Answers in place of the network. */
   readonly requestHandler?: EC2ClientConfig["requestHandler"];
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Where machines reach the object store, when it is not where the SDK has it. */
+  readonly objects?: { readonly endpoint: string; readonly forcePathStyle: true };
   /** By which everything that waits for the cloud goes. */
   readonly clock?: Clock;
   /** Numbers from 0 up to 1, for the lengths of waits. */
@@ -31,10 +36,15 @@ type ClientConfig = Pick<
 export class Cloud {
   readonly ec2: EC2Client;
   readonly clock: Clock;
+  /** Where machines reach the object store, when it is not where the SDK has it. */
+  readonly objects: CloudOptions["objects"];
   readonly #caller: Caller;
   readonly #config: ClientConfig;
   readonly #sts: STSClient;
+  #s3: S3Client | undefined;
   #ssm: SSMClient | undefined;
+  #autoScaling: AutoScalingClient | undefined;
+  #sns: SNSClient | undefined;
 
   constructor(options: CloudOptions) {
     this.#config = {
@@ -47,6 +57,7 @@ export class Cloud {
     };
     this.ec2 = new EC2Client(this.#config);
     this.#sts = new STSClient(this.#config);
+    this.objects = options.objects;
     this.clock = options.clock ?? systemClock;
     this.#caller = {
       clock: this.clock,
@@ -100,6 +111,13 @@ export class Cloud {
     }
   }
 
+  /** The client of S3, loaded when somebody needs it. */
+  async s3(): Promise<S3Client> {
+    const { newClient } = await import("./s3-client.ts");
+    this.#s3 ??= newClient(this.#config);
+    return this.#s3;
+  }
+
   /** The client of Systems Manager, loaded when somebody needs it. */
   async ssm(): Promise<SSMClient> {
     const { newClient } = await import("./ssm.ts");
@@ -107,7 +125,24 @@ export class Cloud {
     return this.#ssm;
   }
 
+  /** The client of Auto Scaling, loaded when somebody needs it. */
+  async autoScaling(): Promise<AutoScalingClient> {
+    const { newClient } = await import("./auto-scaling.ts");
+    this.#autoScaling ??= newClient(this.#config);
+    return this.#autoScaling;
+  }
+
+  /** The client of SNS, loaded when somebody needs it. */
+  async sns(): Promise<SNSClient> {
+    const { newClient } = await import("./sns.ts");
+    this.#sns ??= newClient(this.#config);
+    return this.#sns;
+  }
+
   close(): void {
+    this.#autoScaling?.destroy();
+    this.#sns?.destroy();
+    this.#s3?.destroy();
     this.#ssm?.destroy();
     this.ec2.destroy();
     this.#sts.destroy();

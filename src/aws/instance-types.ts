@@ -5,6 +5,9 @@ import { allPages, type Cloud } from "./cloud.ts";
 import { cloudCodeOf } from "./cloud-error.ts";
 import { instanceType } from "./run-instances.ts";
 
+/** The architectures of processors that there are images for. */
+export type Architecture = "x86_64" | "arm64";
+
 /**
  * The architecture of each of these instance types.
  * @throws BakeError `usage` for one that this Region does not have, or that runs neither x86_64 nor arm64.
@@ -13,9 +16,9 @@ export async function architectureOf(
   cloud: Cloud,
   types: readonly string[],
   signal: AbortSignal,
-): Promise<Map<string, "x86_64" | "arm64">> {
+): Promise<Map<string, Architecture>> {
   const InstanceTypes = types.map(instanceType);
-  const found = new Map<string, "x86_64" | "arm64">();
+  const found = new Map<string, Architecture>();
   try {
     const pages = await allPages((next) =>
       cloud.ask("DescribeInstanceTypes", signal, (o) =>

@@ -26,6 +26,8 @@ export interface Instance {
   readonly publicDns: string | undefined;
   readonly ipv6Address: string | undefined;
   readonly spot: boolean;
+  /** Of a spot instance: the request that started it. */
+  readonly spotRequestId: string | undefined;
 }
 
 /** Instances that match all filters, of any state that EC2 still shows. */
@@ -88,5 +90,6 @@ export function readInstance(raw: Ec2Instance): Instance {
     publicDns: address(raw.PublicDnsName),
     ipv6Address: raw.Ipv6Address,
     spot: raw.InstanceLifecycle === "spot",
+    spotRequestId: address(raw.SpotInstanceRequestId),
   };
 }

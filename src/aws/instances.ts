@@ -12,7 +12,14 @@ import { poll } from "./poll.ts";
 import { deletionVisibleSeconds, newVisibleSeconds } from "./visibility.ts";
 
 export { describeInstances, endedEarly, type Instance, type InstanceState } from "./instance.ts";
-export { runInstances, type RootVolume, type RunInstancesRequest } from "./run-instances.ts";
+export {
+  runInstances,
+  type Interruption,
+  type Placement,
+  type RootVolume,
+  type RunInstancesRequest,
+  type SpotMarket,
+} from "./run-instances.ts";
 
 /** The instance with this id, or undefined when EC2 does not show it (not yet, or no longer). */
 export async function findInstance(
@@ -94,6 +101,20 @@ export async function setGroups(
     (o) => cloud.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, Groups: [...groupIds] }), o),
     aboutInstance(id),
   );
+}
+
+/** Makes EC2 refuse to terminate an instance, or allow it again. */
+export async function setProtection(
+  cloud: Cloud,
+  id: string,
+  protect: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = new ModifyInstanceAttributeCommand({
+    InstanceId: id,
+    DisableApiTermination: { Value: protect },
+  });
+  await cloud.ask("ModifyInstanceAttribute", signal, (o) => cloud.ec2.send(command, o), aboutInstance(id));
 }
 
 /** For calls about an instance that was started here, a while ago at most. */

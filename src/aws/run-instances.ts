@@ -1,14 +1,11 @@
-import {
-  RunInstancesCommand,
-  type BlockDeviceMapping,
-  type RunInstancesCommandInput,
-  type _InstanceType,
-} from "@aws-sdk/client-ec2";
-import { BakeError } from "../base/errors.ts";
+import { RunInstancesCommand } from "@aws-sdk/client-ec2";
 import type { Cloud } from "./cloud.ts";
 import { describeInstances, readInstance, type Instance } from "./instance.ts";
-import { writeTags, type Tags } from "./tags.ts";
+import { instanceParameters, overridesOf, placeOf } from "./instance-parameters.ts";
+import type { Tags } from "./tags.ts";
 import { newVisibleSeconds } from "./visibility.ts";
+
+export { instanceType } from "./instance-parameters.ts";
 
 /** What an instance's root volume is to be; what is left out is as the image has it. */
 export interface RootVolume {
@@ -20,9 +17,32 @@ export interface RootVolume {
   readonly iops?: number;
   /** MiB a second. */
   readonly throughput?: number;
+  /** MiB a second at which EC2 fetches the snapshot's blocks ahead of their first use; 100 to 300. */
+  readonly initializationRate?: number;
   readonly encrypted?: boolean;
   /** Id, ARN or alias. */
   readonly kmsKeyId?: string;
+}
+
+/** What becomes of a spot instance that EC2 takes back. */
+export type Interruption = "terminate" | "stop" | "hibernate";
+
+/** How spot capacity is asked for: only a persistent request can stop its instance and start it again. */
+export interface SpotMarket {
+  readonly kind: "one-time" | "persistent";
+  readonly interruption?: Interruption;
+  /** For the request, which outlives a persistent instance. */
+  readonly tags?: Tags;
+}
+
+/** Where exactly, and beside whom, an instance runs. */
+export interface Placement {
+  /** Name or id of a placement group. */
+  readonly group?: string;
+  /** Within a group of partitions; from 1. */
+  readonly partition?: number;
+  readonly tenancy?: "default" | "dedicated" | "host";
+  readonly hostId?: string;
 }
 
 export interface RunInstancesRequest {
@@ -38,8 +58,8 @@ export interface RunInstancesRequest {
   readonly clientToken: string;
   readonly tags: Tags;
   readonly shutdownBehavior: "stop" | "terminate";
-  /** A one-time spot instance, which EC2 can take back and does not stop. */
-  readonly spot?: boolean;
+  /** Spot capacity; `true` is a one-time request, whose instance EC2 can take back and does not stop. */
+  readonly spot?: boolean | SpotMarket;
   readonly rootVolume?: RootVolume;
   /** Name or ARN. */
   readonly instanceProfile?: string;
@@ -47,6 +67,16 @@ export interface RunInstancesRequest {
   readonly publicAddress?: boolean;
   /** Ask for an IPv6 address. */
   readonly ipv6?: boolean;
+  readonly placement?: Placement;
+  /** Bandwidth of their own for volumes, where the type does not have it anyway. */
+  readonly ebsOptimized?: boolean;
+  /** Nobody can terminate them through EC2's API until this is lifted. */
+  readonly protect?: boolean;
+  /**
+   * A version of a launch template that was made of this very request: then all but the tags, the place and the protection, which
+   * are not of the template, are taken from there.
+   */
+  readonly template?: { readonly id: string; readonly version: number };
 }
 
 /**
@@ -58,36 +88,18 @@ export async function runInstances(
   request: RunInstancesRequest,
   signal: AbortSignal,
 ): Promise<Instance[]> {
-  const list = writeTags(request.tags);
+  const { template } = request;
   const command = new RunInstancesCommand({
-    ImageId: request.imageId,
-    InstanceType: instanceType(request.type),
+    ...(template === undefined
+      ? instanceParameters(request)
+      : {
+          ...overridesOf(request),
+          LaunchTemplate: { LaunchTemplateId: template.id, Version: String(template.version) },
+        }),
+    ...placeOf(request),
     MinCount: request.count,
     MaxCount: request.count,
     ClientToken: request.clientToken,
-    InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
-    ...placeOf(request),
-    MetadataOptions: {
-      HttpEndpoint: "enabled",
-      HttpTokens: "required",
-      HttpPutResponseHopLimit: 1,
-      InstanceMetadataTags: "enabled",
-    },
-    TagSpecifications: [
-      { ResourceType: "instance", Tags: list },
-      { ResourceType: "volume", Tags: list },
-    ],
-    ...(request.spot === true
-      ? { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } }
-      : {}),
-    ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
-    ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
-    ...(request.instanceProfile === undefined
-      ? {}
-      : { IamInstanceProfile: profileOf(request.instanceProfile) }),
-    ...(request.userData === undefined
-      ? {}
-      : { UserData: base64Of(request.userData) }),
   });
   const byToken = [{ Name: "client-token", Values: [request.clientToken] }];
   return await cloud.create(
@@ -108,64 +120,4 @@ export async function runInstances(
       },
     },
   );
-}
-
-function base64Of(userData: string | Buffer): string {
-  const bytes = typeof userData === "string" ? Buffer.from(userData, "utf8") : userData;
-  return bytes.toString("base64");
-}
-
-/** Subnet and groups belong to the network interface where one is described, else to the instance. */
-function placeOf(
-  request: RunInstancesRequest,
-): Pick<RunInstancesCommandInput, "SubnetId" | "SecurityGroupIds" | "NetworkInterfaces"> {
-  const subnet = request.subnetId === undefined ? {} : { SubnetId: request.subnetId };
-  if (request.publicAddress === undefined && request.ipv6 !== true) {
-    return { ...subnet, SecurityGroupIds: [...request.groupIds] };
-  }
-  return {
-    NetworkInterfaces: [
-      {
-        DeviceIndex: 0,
-        ...subnet,
-        Groups: [...request.groupIds],
-        ...(request.publicAddress === undefined ? {} : { AssociatePublicIpAddress: request.publicAddress }),
-        ...(request.ipv6 === true ? { Ipv6AddressCount: 1 } : {}),
-      },
-    ],
-  };
-}
-
-function mappingOf(volume: RootVolume): BlockDeviceMapping {
-  return {
-    DeviceName: volume.deviceName,
-    Ebs: {
-      VolumeType: volume.type,
-      DeleteOnTermination: true,
-      ...(volume.sizeGiB === undefined ? {} : { VolumeSize: volume.sizeGiB }),
-      ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
-      ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
-      ...(volume.encrypted === undefined ? {} : { Encrypted: volume.encrypted }),
-      ...(volume.kmsKeyId === undefined ? {} : { KmsKeyId: volume.kmsKeyId }),
-    },
-  };
-}
-
-function profileOf(nameOrArn: string): { Arn: string } | { Name: string } {
-  return nameOrArn.startsWith("arn:") ? { Arn: nameOrArn } : { Name: nameOrArn };
-}
-
-/**
- * The name of an instance type. The SDK lists the types that it knows, but EC2 has new ones before the SDK does.
- * @throws BakeError `usage` for what cannot be one.
- */
-export function instanceType(name: string): _InstanceType {
-  if (isInstanceType(name)) return name;
-  throw new BakeError("usage", `"${name}" is no instance type`, {
-    hint: "a type looks like t3.small or c7g.2xlarge",
-  });
-}
-
-function isInstanceType(name: string): name is _InstanceType {
-  return /^[a-z][a-z0-9-]*\.[a-z0-9-]+$/.test(name);
 }

@@ -15,9 +15,13 @@ export const tagKeys = {
   with: "bake-ami:with",
   digest: "bake-ami:digest",
   kept: "bake-ami:kept",
+  /** Of a machine: the Elastic IP that was allocated for it and goes with it. */
+  address: "bake-ami:address",
   /** Which channel's bundle the machine fetches at boot, and where the channels are: `s3://bucket/prefix`. */
   channel: "bake-ami:channel",
   bundles: "bake-ami:bundles",
+  /** Of an image: the fingerprints of the keys that may sign bundles for its machines. */
+  signer: "bake-ami:signer",
   sshPort: "bake-ami:ssh-port",
 } as const;
 
@@ -41,7 +45,7 @@ export type Tags = ReadonlyMap<string, string>;
 
 /** EC2's limits. */
 const longestValue = 256;
-const mostTags = 50;
+export const mostTags = 50;
 
 /** Run, owner, role, expires, name, base, version, login and a few for later come on top. */
 const mostPairTags = mostTags - 14;

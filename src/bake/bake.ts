@@ -13,7 +13,7 @@ import { markKept, staysAfter, withWayOn } from "./failure.ts";
 import { finishImage, imageDeadlineSeconds } from "./image.ts";
 import { awaitOther, findUnfinished } from "./join.ts";
 import type { BakeOptions, BakeResult } from "./options.ts";
-import { findPlace } from "./place.ts";
+import { findPlace } from "../aws/placement.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { findResumable, resumeBuilder, type Resumable } from "./resume.ts";
 import { stopBuilder, turnIntoImage } from "./turn-into-image.ts";

@@ -22,7 +22,7 @@ import { newKeyPair } from "../machine/keys.ts";
 import { beginStage, inStage } from "../report/stage.ts";
 import { connectTo, type BuilderCreation, type Reach } from "./connect.ts";
 import type { BuilderMachine } from "./builder-machine.ts";
-import { attempts, describeAttempt, type Attempt, type Place } from "./place.ts";
+import { attempts, describeAttempt, type Attempt, type Place } from "../aws/placement.ts";
 import type { BuilderRecords } from "./records.ts";
 import type { Source } from "./source.ts";
 import { builderUserData } from "./user-data.ts";

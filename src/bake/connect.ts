@@ -5,7 +5,7 @@ import type { Secret } from "../base/ids.ts";
 import type { Scope } from "../base/scope.ts";
 import { beginStage } from "../report/stage.ts";
 import type { BuilderMachine, OpenMachine } from "./builder-machine.ts";
-import { addressOf, type SshInterface } from "./place.ts";
+import { addressOf, type SshInterface } from "../aws/placement.ts";
 
 /** What making a builder needs beside everything that any creation needs. */
 export interface BuilderCreation extends Creation {

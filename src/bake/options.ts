@@ -4,7 +4,7 @@ import type { Bundle } from "../bundle/bundle.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Listener } from "../report/events.ts";
 import type { Reach } from "./connect.ts";
-import type { PlaceRequest } from "./place.ts";
+import type { PlaceRequest } from "../aws/placement.ts";
 import type { BuilderRecords } from "./records.ts";
 import type { Architecture, SourceQuery } from "./source.ts";
 

@@ -1,10 +1,11 @@
 import { describeImages, getImage, type Image } from "../aws/images.ts";
 import type { Cloud } from "../aws/cloud.ts";
+import type { Architecture } from "../aws/instance-types.ts";
 import { readParameter } from "../aws/parameters.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { BakeError, nothingStarted } from "../base/errors.ts";
 
-export type Architecture = "x86_64" | "arm64";
+export type { Architecture };
 
 /** Which image a builder starts from. */
 export type SourceQuery =

@@ -1,13 +1,8 @@
 import { issuesInWords } from "./issues.ts";
-import {
-  byText,
-  environmentName,
-  parameterNamePattern,
-  reservedParameterNames,
-  serviceNamePattern,
-} from "./names.ts";
+import { byText, serviceNamePattern } from "./names.ts";
+import { checkParameters, readParameters } from "./parameters.ts";
 import { secondsOf, serviceSchema, type Declaration } from "./schema.ts";
-import type { PackageManager, Parameter, Service, Unit } from "./service.ts";
+import type { PackageManager, Service, Unit } from "./service.ts";
 import { at, readYaml, type YamlPath, type YamlProblem, type YamlText } from "./yaml.ts";
 
 /** What a service file declares, in the form that the rest of the program uses. */
@@ -44,7 +39,7 @@ export function parseDeclaration(bytes: Uint8Array | undefined): DeclarationResu
   };
   const declaration = validate(yaml, tell);
   checkRepetition(yaml.value, tell);
-  checkParameters(yaml.value, tell);
+  checkParameters(declaration, yaml, tell);
   return {
     declared: asDeclared(declaration, yaml),
     problems,
@@ -104,34 +99,6 @@ function checkRepetition(value: unknown, tell: Tell): void {
   }
 }
 
-function checkParameters(value: unknown, tell: Tell): void {
-  const parameters = at(value, ["parameters"]);
-  if (typeof parameters !== "object" || parameters === null || Array.isArray(parameters)) return;
-  const byVariable = new Map<string, string>();
-  for (const name of Object.keys(parameters)) {
-    if (!parameterNamePattern.test(name)) continue;
-    const variable = environmentName(name);
-    const path = ["parameters", name];
-    if (reservedParameterNames.some((reserved) => environmentName(reserved) === variable)) {
-      tell(
-        path,
-        `the parameter ${name} would hide ${variable}, which every step gets`,
-        "choose another name",
-      );
-    }
-    const other = byVariable.get(variable);
-    if (other !== undefined) {
-      tell(path, `the parameters ${other} and ${name} would both be ${variable}`, "rename one of them");
-    }
-    byVariable.set(variable, name);
-    const standard = at(value, [...path, "default"]);
-    if (typeof standard === "string" && standard.includes("\0")) {
-      const message = `the default of ${name} contains a NUL character`;
-      tell([...path, "default"], message, "no environment variable can hold one");
-    }
-  }
-}
-
 /** The names in a list of names, or of mappings with a name; undefined for anything else in it. */
 function namesAt(value: unknown, path: YamlPath): (string | undefined)[] {
   const list = at(value, path);
@@ -155,22 +122,7 @@ function asDeclared(declaration: Declaration, yaml: YamlText | undefined): Decla
     units: declaration.units.map((unit): Unit =>
       typeof unit === "string" ? { name: unit, enabled: true } : unit,
     ),
-    parameters: new Map(
-      Object.entries(declaration.parameters)
-        .sort(([a], [b]) => byText(a, b))
-        .map(([name, { default: value, description }]): [string, Parameter] => [
-          name,
-          {
-            default:
-              typeof value === "number"
-                ? (yaml?.textOf(["parameters", name, "default"]) ?? String(value))
-                : value === undefined
-                  ? undefined
-                  : String(value),
-            description,
-          },
-        ]),
-    ),
+    parameters: readParameters(declaration, yaml),
     timeoutSeconds: secondsOf(declaration.timeout),
     retries: declaration.retries,
   };

@@ -2,6 +2,7 @@
 export { createService } from "./create-service.ts";
 export { formatProblems } from "./format-problems.ts";
 export { environmentName } from "./names.ts";
+export { checkValue, readValue, referenceIn, type GivenValue, type Misfit } from "./parameter-value.ts";
 export type { CatalogResult } from "./parse-catalog.ts";
 export { readCatalog, type CatalogOptions } from "./read-catalog.ts";
 export {
@@ -11,6 +12,7 @@ export {
   type GlobalSteps,
   type PackageManager,
   type Parameter,
+  type ParameterType,
   type Phase,
   type Problem,
   type Service,

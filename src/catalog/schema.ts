@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { parameterNamePattern, serviceNamePattern } from "./names.ts";
+import { parameterTypes } from "./service.ts";
 
 // The one definition of service.yaml. From it come the type (z.output), the checks (declaration.ts), the messages
 // (issues.ts: `title` is what was expected, `examples` or else `description` is the hint), the table in
@@ -73,17 +74,61 @@ const parameterName = z.string().max(64).regex(parameterNamePattern).meta({
     "A parameter name has small letters, digits, dashes and underscores, and starts with a letter.",
 });
 
+const plainValue = z.union([z.string(), z.number(), z.boolean()]);
+
+const flag = (description: string) =>
+  z.boolean().default(false).meta({ title: "true or false", description });
+
 const parameter = z
   .strictObject({
-    default: z.union([z.string(), z.number(), z.boolean()]).optional().meta({
-      title: "a text, a number, or true or false",
-      description: "The value when nobody sets another. Leave the key out for a parameter without a value.",
-    }),
+    type: z
+      .enum(parameterTypes)
+      .optional()
+      .meta({
+        title: `one of ${parameterTypes.join(", ")}`,
+        description: "What a value has to be; a text when left out. An enum lists its values.",
+        examples: ["integer"],
+      }),
+    values: z
+      .array(plainValue)
+      .default([])
+      .meta({
+        title: "a list of values",
+        description: "What an enum may be, or what may be in a list.",
+        examples: [["debug", "info"]],
+      }),
+    default: z
+      .union([plainValue, z.array(plainValue)])
+      .optional()
+      .meta({
+        title: "a text, a number, true or false, or a list of these",
+        description: "The value when nobody sets another. Leave the key out for a parameter without a value.",
+      }),
     description: z.string().optional().meta({ title: "a text", description: "What it is for." }),
+    required: flag("Whether somebody has to set it."),
+    secret: flag("Whether it is given by reference only, is never baked and never logged."),
+    from: z
+      .string()
+      .regex(/^ssm:\/?[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*$/)
+      .optional()
+      .meta({
+        title: "a name in Parameter Store after ssm:",
+        description: "Where the machine finds the value at update, by the role that it has.",
+        examples: ["ssm:/app/token"],
+      }),
+    phase: z
+      .enum(["init", "update"])
+      .optional()
+      .meta({
+        title: "init or update",
+        description:
+          "The first phase that uses it. A value for init is baked; one for update can be given at each launch.",
+        examples: ["update"],
+      }),
   })
   .meta({
-    title: "a parameter: default and description",
-    examples: [{ default: 80, description: "port to listen on" }],
+    title: "a parameter: type, default, description...",
+    examples: [{ type: "integer", default: 80, description: "port to listen on" }],
   });
 
 /** `service.yaml`, as a person writes it. */
@@ -131,7 +176,10 @@ export const serviceSchema = z
         title: "a mapping of names to parameters",
         description:
           "Values that every step finds in its environment: the parameter listen-port is BAKE_LISTEN_PORT. A number keeps the digits that you wrote.",
-        examples: [{ port: { default: 80, description: "port to listen on" } }],
+        examples: [
+          { port: { type: "integer", default: 80, description: "port to listen on" } },
+          { token: { secret: true, from: "ssm:/app/token" } },
+        ],
       }),
     timeout: z
       .union([

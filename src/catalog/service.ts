@@ -31,9 +31,24 @@ export interface Unit {
   readonly enabled: boolean;
 }
 
+export const parameterTypes = ["string", "integer", "boolean", "enum", "list"] as const;
+export type ParameterType = (typeof parameterTypes)[number];
+
 export interface Parameter {
+  readonly type: ParameterType;
+  /** Of an enum, what it may be; of a list, what may be in it, or anything when empty. */
+  readonly values: readonly string[];
+  /** In the form that steps see. */
   readonly default: string | undefined;
   readonly description: string | undefined;
+  /** Whether it must have a value before a phase that uses it starts. */
+  readonly required: boolean;
+  /** Given by reference only, never baked and never logged. */
+  readonly secret: boolean;
+  /** Name in Parameter Store of what the machine takes when nobody says otherwise: `/app/token`. */
+  readonly from: string | undefined;
+  /** The first phase that uses it: a value for init is part of what is baked, one for update is the machine's own. */
+  readonly phase: "init" | "update";
 }
 
 /** A service directory, read and checked. */

@@ -19,7 +19,12 @@ export const applyVerb: Verb = (parser, context) =>
           describe: "a machine of yours: its id, its beginning, or latest",
         })
         .option("verify", { type: "boolean", default: false, describe: "run their verify steps after that" })
-        .option("param", { type: "string", array: true, default: [], describe: "service.parameter=value" })
+        .option("set", {
+          type: "string",
+          array: true,
+          default: [],
+          describe: "value of a parameter: service.parameter=value",
+        })
         .example("bake-ami apply web --machine latest", "what has changed, onto the newest machine")
         .example("bake-ami apply web --host admin@192.0.2.10", "onto a machine from anywhere"),
     async (argv) => {
@@ -30,7 +35,12 @@ export const applyVerb: Verb = (parser, context) =>
           import("./on-machine.ts"),
           import("../launch/apply.ts"),
         ]);
-      const { plan, bundle } = await planAndBundle(argv.project, argv.services, readParameters(argv.param));
+      const { plan, bundle } = await planAndBundle(
+        argv.project,
+        argv.services,
+        readParameters(argv.set),
+        "all",
+      );
       const target = await targetOf(
         argv,
         context,

@@ -1,8 +1,9 @@
 import type { Argv } from "yargs";
+import { withVolumeOptions } from "./volume-options.ts";
 
 /** Adds the options of a bake: where to start from, on what, how to reach it, and what to do when it fails. */
 export function withBakeOptions<T>(parser: Argv<T>) {
-  return withFailureOptions(withBuilderOptions(withSourceOptions(parser)));
+  return withFailureOptions(withVolumeOptions(withBuilderOptions(withSourceOptions(parser)), "Options:"));
 }
 
 function withSourceOptions<T>(parser: Argv<T>) {
@@ -23,7 +24,12 @@ function withSourceOptions<T>(parser: Argv<T>) {
       describe: "start from an image that its owner has deprecated",
     })
     .option("login", { type: "string", describe: "user that the source image lets in" })
-    .option("param", { type: "string", array: true, default: [], describe: "service.parameter=value" });
+    .option("set", {
+      type: "string",
+      array: true,
+      default: [],
+      describe: "value of a parameter: service.parameter=value",
+    });
 }
 
 function withBuilderOptions<T>(parser: Argv<T>) {
@@ -57,11 +63,6 @@ function withBuilderOptions<T>(parser: Argv<T>) {
       type: "string",
       describe: "reach the builder through this; %h %p %r %i",
     })
-    .option("volume-size", { type: "number", describe: "root volume, GiB (default: the source's)" })
-    .option("volume-iops", { type: "number", describe: "root volume, operations a second" })
-    .option("volume-throughput", { type: "number", describe: "root volume, MiB/s" })
-    .option("encrypt", { type: "boolean", default: false, describe: "encrypt the root volume" })
-    .option("kms-key", { type: "string", describe: "key to encrypt it with; implies --encrypt" })
     .option("instance-profile", { type: "string", describe: "instance profile of the builder" })
     .option("tag", {
       type: "string",

@@ -22,7 +22,7 @@ export const bakeVerb: Verb = (parser, context) =>
         import("./bake-settings.ts"),
       ]);
       const settings = readBakeSettings(argv);
-      const { plan, bundle } = await planAndBundle(argv.project, argv.services, readParameters(argv.param));
+      const { plan, bundle } = await planAndBundle(argv.project, argv.services, readParameters(argv.set));
       const [{ bakeRequest }, { bake }] = await Promise.all([
         import("./bake-request.ts"),
         import("../bake/bake.ts"),

@@ -1,8 +1,8 @@
 import { BakeError } from "../base/errors.ts";
+import { troubleWithFile } from "../base/file-trouble.ts";
 import type { Listener } from "../report/events.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { localCloudDirectory } from "./data-directory.ts";
-import { troubleWithFile } from "./system-errors.ts";
 
 const message = "the base image was made by an older bake-ami";
 const hint = "bake-ami local setup --force";

@@ -53,6 +53,7 @@ const withoutCloud = ["local", "plan", "services", "new", "apply", "help", "--he
 const withoutProject = [
   "ls",
   "logs",
+  "cp",
   "ssh",
   "terminate",
   "cleanup",

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { SshInterface } from "../bake/place.ts";
+import type { SshInterface } from "../aws/placement.ts";
 import type { Architecture, SourceQuery } from "../bake/source.ts";
 import type { Retry } from "../aws/call.ts";
 import { Cloud, type CloudOptions } from "../aws/cloud.ts";
@@ -73,6 +73,7 @@ async function openLocal(
     region: options.region ?? "local",
     requestHandler: requestHandler(local),
     credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    objects: { endpoint: "http://169.254.169.252", forcePathStyle: true },
     ...more,
   });
   return {

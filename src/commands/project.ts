@@ -45,19 +45,27 @@ async function isDirectory(path: string): Promise<boolean> {
 export async function localServices(
   projectDirectory: string,
 ): Promise<ReadonlyMap<string, string> | undefined> {
+  const catalog = await readableCatalog(projectDirectory);
+  return catalog === undefined ? undefined : await digestsOf(catalog);
+}
+
+/** The catalog of the project; undefined when it has problems. */
+export async function readableCatalog(projectDirectory: string): Promise<Catalog | undefined> {
   try {
-    const [{ services }, { contentDigest }] = await Promise.all([
-      loadCatalog(projectDirectory),
-      import("../plan/index.ts"),
-    ]);
-    return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
+    return await loadCatalog(projectDirectory);
   } catch (error) {
     if (error instanceof BakeError && error.kind === "catalog") return undefined;
     throw error;
   }
 }
 
-/** Values for parameters as `--param` gives them: service -> parameter -> value. */
+/** Every service of a catalog with the digest of all that it is. */
+export async function digestsOf({ services }: Catalog): Promise<ReadonlyMap<string, string>> {
+  const { contentDigest } = await import("../plan/index.ts");
+  return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
+}
+
+/** Values for parameters as `--set` gives them: service -> parameter -> value. */
 export type ParameterValues = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /**
@@ -70,8 +78,8 @@ export function readParameters(settings: readonly string[]): ParameterValues {
     const match = /^([^.=]+)\.([^=]+)=(.*)$/s.exec(setting);
     const [, service, name, value] = match ?? [];
     if (service === undefined || name === undefined || value === undefined) {
-      throw new BakeError("usage", `--param ${setting} is not of the form service.parameter=value`, {
-        hint: "for example --param web.port=8080, where the service web has a parameter port",
+      throw new BakeError("usage", `--set ${setting} is not of the form service.parameter=value`, {
+        hint: "for example --set web.port=8080, where the service web has a parameter port",
       });
     }
     const ofService = values.get(service) ?? new Map<string, string>();
@@ -83,20 +91,23 @@ export function readParameters(settings: readonly string[]): ParameterValues {
 
 /**
  * The plan for these services, and the bundle of the whole catalog that a machine gets.
+ * @param required which required parameters must have a value: those of init before a bake, all before an update
  * @throws BakeError `usage` for an unknown service or parameter, `catalog` for a broken catalog.
  */
 export async function planAndBundle(
   projectDirectory: string,
   services: readonly string[],
   parameters: ParameterValues,
+  required: "init" | "all" = "init",
 ): Promise<{ plan: Plan; bundle: Bundle }> {
   const catalog = await loadCatalog(projectDirectory);
   const [{ makePlan }, { makeBundle }] = await Promise.all([
     import("../plan/index.ts"),
     import("../bundle/index.ts"),
   ]);
-  const plan = makePlan(catalog, { services, parameters });
-  const whole = makePlan(catalog, { services: [...catalog.services.keys()], parameters });
+  const plan = makePlan(catalog, { services, parameters, required });
+  const all = [...catalog.services.keys()];
+  const whole = makePlan(catalog, { services: all, parameters, required: "none" });
   return { plan, bundle: await makeBundle(whole) };
 }
 

@@ -95,7 +95,7 @@ function escaped(text: string): string {
 }
 
 /** Options that may be given more than once. Everything else that comes as a list was given twice by mistake. */
-const repeatable = ["with", "open", "allow-cidr", "host-key", "param", "tag", "subnet", "type"];
+const repeatable = ["with", "open", "allow-cidr", "host-key", "set", "tag", "subnet", "type"];
 
 /** Words without dashes; the verbs check these themselves. */
 const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services", "image"];

@@ -2,7 +2,8 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BakeError, systemCodeOf } from "../base/errors.ts";
-import { remedyFor, troubleWithFile } from "./system-errors.ts";
+import { troubleWithFile } from "../base/file-trouble.ts";
+import { remedyFor } from "./system-errors.ts";
 
 /**
  * Checks that a directory can be written to, or made, and files in it that are there already, before anything else is

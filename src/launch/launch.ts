@@ -1,24 +1,18 @@
-import { runInstances, waitForStates, type Instance } from "../aws/instances.ts";
-import { imageTags, initOf, namesIn, runTags, tagKeys, type Role } from "../aws/tags.ts";
-import {
-  temporaryGroup,
-  temporaryInstances,
-  temporaryKeyPair,
-  warnOfLeftover,
-  type Creation,
-} from "../aws/temporary.ts";
-import { BakeError } from "../base/errors.ts";
+import type { Instance } from "../aws/instances.ts";
+import { tagKeys } from "../aws/tags.ts";
+import { temporaryGroup, temporaryKeyPair, warnOfLeftover, type Creation } from "../aws/temporary.ts";
 import { Scope } from "../base/scope.ts";
 import { throwIfAborted } from "../base/wait.ts";
 import { inStage } from "../report/stage.ts";
+import { bindAddress, newAddress } from "./elastic-ip.ts";
 import { isBaked } from "./known-services.ts";
 import type { LaunchOptions } from "./options.ts";
-import { launchUserData } from "./user-data.ts";
+import { prepareLaunch, type PreparedLaunch } from "./prepare-launch.ts";
+import { startMachines, type Access, type Started } from "./start-machines.ts";
 import { waitForUpdates, type Launched } from "./wait.ts";
 
-export type { LaunchOptions } from "./options.ts";
+export type { InstanceSettings, LaunchOptions } from "./options.ts";
 
-const runningDeadlineSeconds = 600;
 const undoDeadlineSeconds = 600;
 
 /**
@@ -27,83 +21,65 @@ const undoDeadlineSeconds = 600;
  * @throws BakeError as the rooms below throw them.
  */
 export async function launch(options: LaunchOptions): Promise<Launched[]> {
-  const { cloud, choice, listener, signal } = options;
-  const withTag = choice.late.join(" ");
-  if (withTag.length > 256) {
-    throw new BakeError(
-      "usage",
-      `the names of the added services take ${withTag.length} characters, and a tag 256`,
-      {
-        hint: "make one service that requires them all",
-      },
-    );
-  }
-  const { run, owner, expires } = options;
-  const userData = launchUserData({
-    lines: options.request ?? [],
-    ...(options.userData === undefined ? {} : { own: options.userData }),
-    ...(options.bootcmd === undefined ? {} : { bootcmd: options.bootcmd }),
-  });
-  const tagsFor = (role: Role): Map<string, string> =>
-    new Map([
-      ...(options.extraTags ?? []),
-      ...runTags({ run, owner, role, ...(expires === undefined ? {} : { expires }) }),
-    ]);
+  const { cloud, listener, signal } = options;
+  const prepared = await prepareLaunch(options);
   await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
   const creation: Creation = { cloud, scope, listener, signal };
-  const name = `bake-ami-${options.run}`;
-
-  const running = await inStage(listener, "launch", async () => {
-    // EC2 copies the public key at the launch; the key pair itself goes again when this is over.
-    await temporaryKeyPair(creation, name, options.loginKey, tagsFor("machine-key"));
-    const group = await temporaryGroup(creation, {
-      name,
-      description: "machines of bake-ami",
-      tags: tagsFor("machine-group"),
-      ports: options.ports,
-    });
-    const started = await runInstances(
-      cloud,
-      {
-        imageId: choice.image.id,
-        type: options.instanceType,
-        count: options.count,
-        keyName: name,
-        groupIds: [group.id],
-        subnetId: undefined,
-        userData,
-        clientToken: name,
-        tags: machineTags(tagsFor(options.role ?? "machine"), options),
-        shutdownBehavior: options.shutdownBehavior ?? "stop",
-      },
-      signal,
-    );
-    const ids = started.map((instance) => instance.id);
-    const keepInstances = temporaryInstances(creation, ids);
-    const ready = await waitForStates(cloud, ids, "running", runningDeadlineSeconds, signal);
-    return {
-      instances: ready.flatMap((instance) => (instance === undefined ? [] : [instance])),
-      keep: (): void => {
-        keepInstances();
-        group.keep();
-      },
-    };
-  });
+  const running = await inStage(listener, "launch", () => start(creation, options, prepared));
   const launched = await waitFor(options, running.instances);
   throwIfAborted(signal);
   running.keep();
   return launched;
 }
 
-/** What the machine and `ls` need to know: the image's services, and the ones to add. */
-function machineTags(tags: Map<string, string>, { choice, ...options }: LaunchOptions): Map<string, string> {
-  const image = choice.image.tags;
-  const copied = imageTags(namesIn(image, tagKeys.services), initOf(image));
-  for (const [key, value] of copied) tags.set(key, value);
-  const login = options.login ?? image.get(tagKeys.login);
-  if (login !== undefined) tags.set(tagKeys.login, login);
-  if (choice.late.length > 0) tags.set(tagKeys.with, choice.late.join(" "));
-  return tags;
+async function start(creation: Creation, options: LaunchOptions, prepared: PreparedLaunch): Promise<Started> {
+  const keeps: (() => void)[] = [];
+  const access = await giveAccess(creation, options, prepared, keeps);
+  let { address, machineTags } = prepared;
+  if (options.instance?.elasticIp?.kind === "new") {
+    const allocated = await newAddress(creation, prepared.tagsFor("machine-address"));
+    keeps.push(allocated.keep);
+    address = allocated;
+    machineTags = new Map([...machineTags, [tagKeys.address, allocated.id]]);
+  }
+  const started = await startMachines(creation, options, { ...prepared, machineTags }, access);
+  keeps.push(started.keep);
+  const instances = [];
+  for (const instance of started.instances) {
+    if (address !== undefined) keeps.push(await bindAddress(creation, address, instance.id));
+    instances.push(address === undefined ? instance : { ...instance, publicAddress: address.address });
+  }
+  return {
+    instances,
+    keep: () => {
+      for (const keep of keeps) keep();
+    },
+  };
+}
+
+/** The login key and the group of the launch, unless the user has some. */
+async function giveAccess(
+  creation: Creation,
+  options: LaunchOptions,
+  { place, tagsFor }: PreparedLaunch,
+  keeps: (() => void)[],
+): Promise<Access> {
+  const name = `bake-ami-${options.run}`;
+  const { keyName, groupIds } = options.instance ?? {};
+  // EC2 copies the public key at the launch; the key pair itself goes again when this is over.
+  if (keyName === undefined) {
+    await temporaryKeyPair(creation, name, options.loginKey, tagsFor("machine-key"));
+  }
+  if (groupIds !== undefined && groupIds.length > 0) return { name, keyName: keyName ?? name, groupIds };
+  const group = await temporaryGroup(creation, {
+    name,
+    description: "machines of bake-ami",
+    tags: tagsFor("machine-group"),
+    vpcId: place.vpcId,
+    ports: options.ports,
+  });
+  keeps.push(group.keep);
+  return { name, keyName: keyName ?? name, groupIds: [group.id] };
 }
 
 async function waitFor(options: LaunchOptions, instances: readonly Instance[]): Promise<Launched[]> {

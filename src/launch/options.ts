@@ -1,8 +1,33 @@
 import type { OpenPort } from "../aws/access.ts";
 import type { Cloud } from "../aws/cloud.ts";
+import type { Interruption, Placement, RootVolume } from "../aws/instances.ts";
 import type { Listener } from "../report/events.ts";
 import type { Choice } from "./choose-image.ts";
+import type { ElasticIp } from "./elastic-ip.ts";
 import type { RequestLine } from "./request-lines.ts";
+
+/** What the machines are to be like; what is left out is as EC2, the subnet or the image has it. */
+export interface InstanceSettings {
+  /** Spot capacity; only a persistent request can stop its machine and start it again. */
+  readonly spot?: { readonly kind: "one-time" | "persistent"; readonly interruption?: Interruption };
+  /** An EC2 key pair that may log in beside the login key. */
+  readonly keyName?: string;
+  /** Name or ARN. */
+  readonly instanceProfile?: string;
+  /** Security groups in place of one of the launch's own. */
+  readonly groupIds?: readonly string[];
+  /** Tried in turn while EC2 has no capacity; all that fit when there are none. */
+  readonly subnets?: readonly string[];
+  /** Whether to have a public IPv4 address, whatever the subnet says. */
+  readonly publicAddress?: boolean;
+  readonly placement?: Placement;
+  readonly ebsOptimized?: boolean;
+  readonly rootVolume?: Omit<RootVolume, "deviceName">;
+  /** EC2 refuses to terminate the machines until this is lifted. */
+  readonly protect?: boolean;
+  /** For one machine alone. */
+  readonly elasticIp?: ElasticIp;
+}
 
 /** Everything that a launch needs to know. */
 export interface LaunchOptions {
@@ -14,8 +39,10 @@ export interface LaunchOptions {
   readonly role?: "machine" | "job";
   /** After this anyone's cleanup may take what carries it. */
   readonly expires?: Date;
-  /** Of the user's own or of another room, for everything that is created; ours come first. */
+  /** Of the user's own, for everything that is created; ours come first. */
   readonly extraTags?: ReadonlyMap<string, string>;
+  /** For the machines alone, which read them: such as the channel. */
+  readonly machineTags?: ReadonlyMap<string, string>;
   /** What the machines are asked beyond their image; it travels in their user data. */
   readonly request?: readonly RequestLine[];
   /** The user's own user data, for cloud-init. */
@@ -25,8 +52,9 @@ export interface LaunchOptions {
   /** What a shutdown from within the machine does. Default: `stop`. */
   readonly shutdownBehavior?: "stop" | "terminate";
   readonly instanceType: string;
+  readonly instance?: InstanceSettings;
   readonly count: number;
-  /** Ports to open, SSH's included where it is wanted. */
+  /** Ports to open in a group of the launch's own, SSH's included where it is wanted. */
   readonly ports: readonly OpenPort[];
   /** The public key that may log in. */
   readonly loginKey: string;

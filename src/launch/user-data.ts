@@ -42,7 +42,13 @@ function cloudConfig(lines: readonly RequestLine[], bootcmd: string | undefined)
 
 /** @throws BakeError `usage` for what would be taken for a launch request of ours. */
 function checkOwn(own: Buffer): void {
-  if (!unpacked(own).toString("latin1").split("\n").some((line) => line.startsWith(requestMark))) return;
+  if (
+    !unpacked(own)
+      .toString("latin1")
+      .split("\n")
+      .some((line) => line.startsWith(requestMark))
+  )
+    return;
   throw new BakeError("usage", `the user data has a line that begins with "${requestMark.trim()}"`, {
     hint: "such lines are the launch request of bake-ami: take them out, and use --set, --with and --log",
   });
@@ -89,7 +95,10 @@ function partOf(text: string): string[] {
   // For text/plain cloud-init looks at the beginning of the content to learn what it is.
   const type = "Content-Type: text/plain";
   if (/^[\t\n\x20-\x7e]*$/.test(text)) return [type, "Content-Transfer-Encoding: 7bit", "", text];
-  const lines = Buffer.from(text, "latin1").toString("base64").match(/.{1,76}/g) ?? [];
+  const lines =
+    Buffer.from(text, "latin1")
+      .toString("base64")
+      .match(/.{1,76}/g) ?? [];
   return [type, "Content-Transfer-Encoding: base64", "", ...lines];
 }
 
@@ -97,7 +106,9 @@ function tooLong(bytes: number, plain: number, { own, lines }: UserDataParts): B
   const figure = (count: number): string => count.toLocaleString("en-US");
   const remedies: string[] = [];
   if (lines.some(({ kind }) => kind === "log-url" || kind === "channel-url")) {
-    remedies.push("give the machines a role with --instance-profile, which needs no presigned URLs, or start fewer");
+    remedies.push(
+      "give the machines a role with --instance-profile, which needs no presigned URLs, or start fewer",
+    );
   }
   if (lines.some((line) => line.kind === "set" && line.value.length > 1000)) {
     remedies.push("put long values into Parameter Store and say ssm:/path, or into files of the service");

@@ -1,66 +1,51 @@
+import { families } from "./instance-families.ts";
 import type { Architecture } from "./state/schema.ts";
 
+/** One type of instance, as DescribeInstanceTypes tells of it. */
 export interface InstanceType {
   readonly name: string;
   readonly cpus: number;
+  readonly threadsPerCore: number;
   readonly memoryMiB: number;
   readonly architecture: Architecture;
   readonly burstable: boolean;
   readonly hypervisor: "nitro" | "xen";
+  /** In EC2's words, such as `Up to 12.5 Gigabit`. */
+  readonly network: string;
+  readonly isCurrent: boolean;
+  readonly ebsOptimized: "default" | "supported" | "unsupported";
+  readonly gpu: Gpu | undefined;
+  /** NVMe disks that come with the machine, in GB; the local cloud names them and has none. */
+  readonly storageGB: number | undefined;
 }
 
-type Sizes = Readonly<Record<string, readonly [cpus: number, memoryMiB: number]>>;
-
-/** Sizes with so many GiB for each CPU. */
-function sizes(gibPerCpu: number, cpusOf: Readonly<Record<string, number>>): Sizes {
-  return Object.fromEntries(
-    Object.entries(cpusOf).map(([size, cpus]) => [size, [cpus, cpus * gibPerCpu * 1024]]),
-  );
+export interface Gpu {
+  readonly name: string;
+  readonly manufacturer: string;
+  readonly count: number;
+  /** Of each. */
+  readonly memoryMiB: number;
 }
 
-const common = { large: 2, xlarge: 4, "2xlarge": 8, "4xlarge": 16 };
-const withMedium = { medium: 1, ...common };
-
-const burstable: Sizes = {
-  nano: [2, 512],
-  micro: [2, 1024],
-  small: [2, 2048],
-  medium: [2, 4096],
-  large: [2, 8192],
-  xlarge: [4, 16_384],
-  "2xlarge": [8, 32_768],
-};
-const firstBurstable: Sizes = { ...burstable, nano: [1, 512], micro: [1, 1024], small: [1, 2048] };
-
-/**
- * The types that the local cloud offers, with EC2's names and sizes (docs.aws.amazon.com/ec2/latest/instancetypes). The
- * larger ones get what this computer has.
- */
-const families: readonly (readonly [names: string, architecture: Architecture, sizes: Sizes])[] = [
-  ["t2", "x86_64", firstBurstable],
-  ["t3 t3a", "x86_64", burstable],
-  ["t4g", "arm64", burstable],
-  ["m5 m5a m6i m6a m7i m7i-flex", "x86_64", sizes(4, common)],
-  ["c5 c5a c6i c6a c7i c7i-flex", "x86_64", sizes(2, common)],
-  ["r5 r5a r6i r6a r7i", "x86_64", sizes(8, common)],
-  ["m7a", "x86_64", sizes(4, withMedium)],
-  ["c7a", "x86_64", sizes(2, withMedium)],
-  ["r7a", "x86_64", sizes(8, withMedium)],
-  ["m6g m7g m8g", "arm64", sizes(4, withMedium)],
-  ["c6g c7g c8g", "arm64", sizes(2, withMedium)],
-  ["r6g r7g r8g", "arm64", sizes(8, withMedium)],
-];
-
-export const instanceTypes: readonly InstanceType[] = families.flatMap(([names, architecture, ofSizes]) =>
-  names.split(" ").flatMap((family) =>
-    Object.entries(ofSizes).map(([size, [cpus, memoryMiB]]): InstanceType => ({
-      name: `${family}.${size}`,
-      cpus,
-      memoryMiB,
-      architecture,
-      burstable: family.startsWith("t"),
-      hypervisor: family === "t2" ? "xen" : "nitro",
-    })),
+export const instanceTypes: readonly InstanceType[] = families.flatMap((family) =>
+  family.names.split(" ").flatMap((names) =>
+    Object.entries(family.sizes).map(([size, [cpus, memoryMiB]]): InstanceType => {
+      const isNitro = family.hypervisor !== "xen";
+      return {
+        name: `${names}.${size}`,
+        cpus,
+        threadsPerCore: cpus === 1 ? 1 : family.threadsPerCore,
+        memoryMiB,
+        architecture: family.architecture,
+        burstable: names.startsWith("t"),
+        hypervisor: isNitro ? "nitro" : "xen",
+        network: typeof family.network === "string" ? family.network : (family.network[size] ?? ""),
+        isCurrent: family.isPrevious !== true,
+        ebsOptimized: isNitro ? "default" : (family.ebsOptimized?.[size] ?? "unsupported"),
+        gpu: family.gpu === undefined ? undefined : { ...family.gpu, count: family.gpus?.[size] ?? 1 },
+        storageGB: family.storageGB?.[size],
+      };
+    }),
   ),
 );
 
@@ -68,4 +53,14 @@ const byName = new Map(instanceTypes.map((type) => [type.name, type]));
 
 export function instanceTypeNamed(name: string): InstanceType | undefined {
   return byName.get(name);
+}
+
+/** How many cores the CPUs of a type are. */
+export function coresOf({ cpus, threadsPerCore }: InstanceType): number {
+  return cpus / threadsPerCore;
+}
+
+/** Which placement groups a type can be started in: burstable ones not in a cluster. (EC2 User Guide, "Placement groups") */
+export function strategiesOf({ burstable }: InstanceType): readonly ("cluster" | "partition" | "spread")[] {
+  return burstable ? ["partition", "spread"] : ["cluster", "partition", "spread"];
 }

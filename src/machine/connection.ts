@@ -5,9 +5,10 @@ import {
   type ClientChannel,
   type ConnectConfig,
   type PublicKeyAuthMethod,
+  type SFTPWrapper,
 } from "ssh2";
 import { BakeError } from "../base/errors.ts";
-import { interruptedBy, throwIfAborted } from "../base/wait.ts";
+import { interruptedBy, orInterrupted, throwIfAborted } from "../base/wait.ts";
 import { describeTarget, type SshTarget } from "./target.ts";
 import { openTransport } from "./transport.ts";
 
@@ -191,6 +192,21 @@ export class Connection implements AsyncDisposable {
         opened.end(options.input === undefined ? undefined : Buffer.from(options.input));
       });
     });
+  }
+
+  /**
+   * Opens the machine's SFTP server.
+   * @throws BakeError `connection` when it has none or the connection is lost, `interrupted`
+   */
+  async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    if (!this.#isOpen) throw this.#lost();
+    const opened = new Promise<SFTPWrapper>((resolve, reject) => {
+      this.#client.sftp((error, sftp) => {
+        if (error === undefined) resolve(sftp);
+        else reject(new BakeError("connection", `no SFTP server: ${error.message}`, { cause: error }));
+      });
+    });
+    return await orInterrupted(opened, signal);
   }
 
   #lost(): BakeError {

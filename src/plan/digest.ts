@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { byText } from "../catalog/names.ts";
 import { declarationFile } from "../catalog/parse-service.ts";
-import type { GlobalSteps, Service, ServiceFile } from "../catalog/service.ts";
+import type { GlobalSteps, Parameter, Service, ServiceFile } from "../catalog/service.ts";
 
 // Part of every digest. To be raised when the meaning of a service directory changes in such a way that what an
 // older version baked is no longer what this one would bake.
@@ -9,9 +9,10 @@ const format = "bake-ami init 1";
 
 /**
  * The digest of what the init of a service does. It covers what init can see: the service's name, its init steps
- * and every file that they may use with run bits, packages, units, the values of parameters, and the digests of
+ * and every file that they may use with run bits, packages, units, the values of its parameters, and the digests of
  * what it requires. It leaves out what works only later (update, verify) and what only steers (description,
  * timeout, retries).
+ * @param parameters values of those that init uses
  * @returns 16 hex characters
  */
 export function serviceDigest(
@@ -59,10 +60,19 @@ export function contentDigest(service: Service): string {
     service.packages.dnf,
     service.packages.apt,
     service.units.map(({ name, enabled }) => [name, enabled]),
-    [...service.parameters].map(([name, parameter]) => [name, parameter.default ?? null]),
+    [...service.parameters].map(([name, parameter]) => [
+      name,
+      parameter.default ?? null,
+      // A parameter that says nothing of these has the digest that it had before there were such keys.
+      ...(isPlain(parameter) ? [] : [{ ...parameter, description: undefined }]),
+    ]),
     service.timeoutSeconds,
     service.retries,
   ]).slice(0, 8);
+}
+
+function isPlain({ type, phase, required, secret, from }: Parameter): boolean {
+  return type === "string" && phase === "init" && !required && !secret && from === undefined;
 }
 
 // Not only init/ and files/: a step may also read a script of its own kept elsewhere in the directory.

@@ -23,19 +23,33 @@ export function planText(plan: Plan): string {
 }
 
 function serviceLines(planned: PlannedService, number: number, width: number): string[] {
-  const { service, parameters } = planned;
+  const { service, parameters, references } = planned;
   const head = `${String(number).padStart(width)}. ${service.name}`;
   const notes = [whyIncluded(planned), ...(service.builtIn ? ["built in"] : []), planned.digest];
   const indent = " ".repeat(width + 2);
   const rows: (readonly [string, string])[] = [
     ...(service.description === undefined ? [] : [["about", service.description] as const]),
     ...phases.map((phase) => [phase, workOf(planned, phase)] as const),
-    ["values", [...parameters].map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ")],
+    [
+      "values",
+      [
+        ...[...parameters].map(([name, value]) => `${name}=${JSON.stringify(value)}`),
+        ...[...references].map(([name, at]) => `${name}=ssm:${at}`),
+      ].join(" "),
+    ],
+    ["unset", unset(planned).join(" ")],
   ];
   return [
     `${head}  (${notes.join("; ")})`,
     ...rows.filter(([, text]) => text !== "").map(([label, text]) => `${indent}${label.padEnd(8)}${text}`),
   ];
+}
+
+/** Required parameters that only a launch will give. */
+function unset({ service, parameters, references }: PlannedService): string[] {
+  return [...service.parameters].flatMap(([name, { required }]) =>
+    required && !parameters.has(name) && !references.has(name) ? [`${name} (needed at update)`] : [],
+  );
 }
 
 function whyIncluded({ requested, requiredBy }: PlannedService): string {

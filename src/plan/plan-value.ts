@@ -32,6 +32,8 @@ export interface PlanValueService {
   readonly units: readonly Unit[];
   /** Values by name; null for a parameter that has none. */
   readonly parameters: Readonly<Record<string, string | null>>;
+  /** Of those that the machine finds in Parameter Store, their names there. */
+  readonly references: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
   readonly retries: number;
   readonly steps: StepNames;
@@ -64,6 +66,7 @@ function serviceValue(planned: PlannedService): PlanValueService {
     parameters: Object.fromEntries(
       [...service.parameters.keys()].map((name) => [name, planned.parameters.get(name) ?? null]),
     ),
+    references: Object.fromEntries(planned.references),
     timeoutSeconds: service.timeoutSeconds,
     retries: service.retries,
     steps: namesOf(service.steps),

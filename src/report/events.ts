@@ -13,6 +13,9 @@ export type Stage =
   | "update"
   | "verify"
   | "terminate"
+  | "copy"
+  | "deploy"
+  | "rollout"
   | "cleanup";
 
 /** How a service's phase ended on the machine. */
@@ -97,6 +100,27 @@ export type Event =
       readonly phase: string;
       readonly service: string;
       readonly line: string;
+      /** Which machine, where there are several. */
+      readonly machine?: string;
+    }
+  | {
+      /** How far a copy of files is; its last one has no path. */
+      readonly type: "copying";
+      readonly at: number;
+      /** The file that bytes came of just now. */
+      readonly path: string;
+      readonly bytes: number;
+      /** Of all files that were found so far. */
+      readonly total: number;
+      readonly files: number;
+    }
+  | {
+      /** Something is whole at its destination. */
+      readonly type: "copied";
+      readonly at: number;
+      readonly kind: "file" | "directory" | "link";
+      readonly path: string;
+      readonly bytes: number;
     };
 
 /** Where a room's events go. */

@@ -25,7 +25,9 @@ export function lineOf(event: Event): string | undefined {
     case "step-finished":
       return event.status === 0 ? undefined : stepFailure(event);
     case "output":
-      return `${serviceTitle(event.service)} | ${printable(event.line)}`;
+      return `${event.machine === undefined ? "" : `${event.machine} `}${serviceTitle(event.service)} | ${printable(event.line)}`;
+    case "copying":
+    case "copied":
     case "answered":
     case "phase-started":
     case "phase-finished":
@@ -54,6 +56,19 @@ function resultText(result: Extract<Event, { type: "service-finished" }>["result
     case "reboot":
       return "goes on after a reboot";
   }
+}
+
+/** `512 B`, `12.3 MB`: in powers of 1000, as networks and disks are counted. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  // What would be rounded to 1000 belongs to the next unit.
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
 /** A line without anything that would move a terminal's cursor or change its colours. */

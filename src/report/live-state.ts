@@ -1,6 +1,6 @@
 import type { Event, Stage } from "./events.ts";
 import { formatDuration } from "./timings.ts";
-import { printable } from "./lines.ts";
+import { formatBytes, printable } from "./lines.ts";
 import { serviceTitle } from "./titles.ts";
 
 interface Running {
@@ -15,9 +15,11 @@ export interface LiveState {
   readonly stage: { readonly stage: Stage; readonly since: number; readonly detail: string } | undefined;
   /** By phase and name. */
   readonly services: ReadonlyMap<string, Running>;
+  /** How far a copy of files is. */
+  readonly copying: string | undefined;
 }
 
-export const idle: LiveState = { stage: undefined, services: new Map() };
+export const idle: LiveState = { stage: undefined, services: new Map(), copying: undefined };
 
 /** The state after an event. */
 export function nextState(state: LiveState, event: Event): LiveState {
@@ -31,7 +33,12 @@ export function nextState(state: LiveState, event: Event): LiveState {
     case "stage-started":
       return { ...state, stage: { stage: event.stage, since: event.at, detail: event.detail ?? "" } };
     case "stage-finished":
-      return state.stage?.stage === event.stage ? { ...state, stage: undefined } : state;
+      return state.stage?.stage === event.stage ? { ...state, stage: undefined, copying: undefined } : state;
+    case "copying":
+      return {
+        ...state,
+        copying: `${formatBytes(event.bytes)} of ${formatBytes(event.total)}  ${printable(event.path)}`,
+      };
     case "service-started":
       return change(`${event.phase} ${event.service}`, {
         title: serviceTitle(event.service),
@@ -65,6 +72,7 @@ export function frameOf(state: LiveState, now: number, width: number, height: nu
     const { stage, since, detail } = state.stage;
     lines.push(cut(`${formatDuration(now - since).padStart(9)}  ${stage} ${detail}`.trimEnd(), width));
   }
+  if (state.copying !== undefined) lines.push(cut(`${" ".repeat(11)}${state.copying}`, width));
   const running = [...state.services.values()].sort((a, b) => a.since - b.since);
   const room = Math.max(1, height - 3);
   for (const { title, since, step, lastLine } of running.slice(0, room)) {

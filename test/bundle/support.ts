@@ -42,6 +42,7 @@ export class Workshop implements Disposable {
       requested: true,
       requiredBy: [],
       parameters: new Map(Object.entries(sketch.parameters ?? {})),
+      references: new Map(),
       digest: createHash("sha256")
         .update(JSON.stringify([name, sketch]))
         .digest("hex")

@@ -79,8 +79,8 @@ describe("bad input starts nothing and ends with 2", () => {
     [["verifi", "latest"], /did you mean `bake-ami verify latest`/],
     [["plan", "ngnix"], /there is no service .*ngnix.*[\s\S]*did you mean "nginx"/i],
     [["ngnix", "--local"], /did you mean "nginx"/],
-    [["plan", "app", "--param", "port=1"], /not of the form service.parameter=value/],
-    [["plan", "app", "--param", "app.prot=1"], /prot[\s\S]*did you mean "port"/],
+    [["plan", "app", "--set", "port=1"], /not of the form service.parameter=value/],
+    [["plan", "app", "--set", "app.prot=1"], /prot[\s\S]*did you mean "port"/],
     [["plan", "app", "--no-such-option"], /unknown option --no-such-option/],
     [["ls", "--regoin", "x"], /unknown option --regoin[\s\S]*did you mean "--region"/],
     [["ls", "--region"], /--region needs a value/],
@@ -161,7 +161,7 @@ describe("plan", () => {
     expect(stdout).toContain("10-install.sh");
   });
   test("--json is a versioned value", async () => {
-    const { stdout } = await run("plan", "app", "--json", "--param", "app.port=9");
+    const { stdout } = await run("plan", "app", "--json", "--set", "app.port=9");
     const plan: unknown = JSON.parse(stdout);
     expect(plan).toMatchObject({ version: 1 });
     expect(stdout).toContain('"9"');

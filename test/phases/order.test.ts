@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { readOutcome } from "../../src/launch/outcome.ts";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
+import { fakeMetadata } from "./metadata.ts";
 import {
-  fakeMetadata,
   finished,
   happened,
   machineWith,

@@ -4,6 +4,7 @@ import {
   readCatalog,
   type Catalog,
   type GlobalSteps,
+  type Parameter,
   type Service,
 } from "../../src/catalog/index.ts";
 import type { Project } from "../support/project.ts";
@@ -40,4 +41,19 @@ export function catalogOf(project: Project): Catalog {
   });
   if ("problems" in result) throw new Error(formatProblems(result.problems).join("\n"));
   return result.catalog;
+}
+
+/** A parameter that says nothing but what is given. */
+export function parameter(more: Partial<Parameter> = {}): Parameter {
+  return {
+    type: "string",
+    values: [],
+    default: undefined,
+    description: undefined,
+    required: false,
+    secret: false,
+    from: undefined,
+    phase: "init",
+    ...more,
+  };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { BakeError } from "../../src/base/errors.ts";
 import { makePlan, mergedPackages } from "../../src/plan/index.ts";
 import { randomNumbers, shuffled } from "../support/random.ts";
-import { catalog, service } from "./catalogs.ts";
+import { parameter, catalog, service } from "./catalogs.ts";
 
 const nothing = new Map<string, Map<string, string>>();
 
@@ -113,9 +113,9 @@ test("packages of all services are merged", () => {
 
 test("values of parameters: given, else the default, else none", () => {
   const parameters = new Map([
-    ["given", { default: "1", description: undefined }],
-    ["left", { default: "2", description: undefined }],
-    ["none", { default: undefined, description: undefined }],
+    ["given", parameter({ default: "1" })],
+    ["left", parameter({ default: "2" })],
+    ["none", parameter()],
   ]);
   const plan = makePlan(catalog([service("a", { parameters })]), {
     services: ["a"],
@@ -128,7 +128,7 @@ test("values of parameters: given, else the default, else none", () => {
 });
 
 test("a value with a NUL is refused", () => {
-  const parameters = new Map([["p", { default: undefined, description: undefined }]]);
+  const parameters = new Map([["p", parameter()]]);
   const request = { services: ["a"], parameters: new Map([["a", new Map([["p", "x\0"]])]]) };
   expect(() => makePlan(catalog([service("a", { parameters })]), request)).toThrow(BakeError);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { makePlan, planText, planValue } from "../../src/plan/index.ts";
 import { Project } from "../support/project.ts";
-import { catalog, catalogOf, service } from "./catalogs.ts";
+import { parameter, catalog, catalogOf, service } from "./catalogs.ts";
 
 const nothing = new Map<string, Map<string, string>>();
 
@@ -19,7 +19,7 @@ test("a plan for people", () => {
             { name: "nginx.service", enabled: true },
             { name: "x.timer", enabled: false },
           ],
-          parameters: new Map([["title", { default: 'say "hi"', description: undefined }]]),
+          parameters: new Map([["title", parameter({ default: 'say "hi"' })]]),
           steps: { init: [step("10-a.sh"), step("20-b.sh")], update: [step("10-u.sh")], verify: [] },
         }),
       ],

@@ -40,6 +40,7 @@ export function anInstance(id: string, rest: Partial<Instance> = {}): Instance {
     publicDns: undefined,
     ipv6Address: undefined,
     spot: false,
+    spotRequestId: undefined,
     ...rest,
   };
 }

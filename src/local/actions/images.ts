@@ -137,7 +137,7 @@ export const imageActions = [
       const { items, nextToken } = page(
         filtered(allowed, asked.Filter, imageAttributes, ({ tags }) => tags),
         asked,
-        1,
+        { smallest: 1 },
       );
       return { imagesSet: items.map((image) => imageXml(image, state)), nextToken };
     },

@@ -1,7 +1,7 @@
 import type { XmlObject } from "../protocol/xml.ts";
 import { instanceProfileId } from "../state/ids.ts";
 import { accountId, vpcId, type Instance, type InstanceState, type State } from "../state/schema.ts";
-import { instanceTypeNamed } from "../instance-types.ts";
+import { coresOf, instanceTypeNamed } from "../instance-types.ts";
 import { tagSet } from "./tags.ts";
 
 export const stateCodes: Readonly<Record<InstanceState, number>> = {
@@ -92,7 +92,7 @@ function instanceXml(state: State, instance: Instance): XmlObject {
         ? undefined
         : { arn: instance.profileArn, id: instanceProfileId(instance.profileArn) },
     enaSupport: true,
-    cpuOptions: { coreCount: instanceTypeNamed(instance.type)?.cpus ?? 1, threadsPerCore: 1 },
+    cpuOptions: cpuOptionsXml(instance),
     metadataOptions: {
       state: "applied",
       httpTokens: instance.metadata.tokensRequired ? "required" : "optional",
@@ -102,6 +102,13 @@ function instanceXml(state: State, instance: Instance): XmlObject {
       instanceMetadataTags: instance.metadata.tags ? "enabled" : "disabled",
     },
   };
+}
+
+function cpuOptionsXml({ type: name }: Instance): XmlObject {
+  const type = instanceTypeNamed(name);
+  return type === undefined
+    ? { coreCount: 1, threadsPerCore: 1 }
+    : { coreCount: coresOf(type), threadsPerCore: type.threadsPerCore };
 }
 
 function groupsXml(state: State, instance: Instance): XmlObject[] {

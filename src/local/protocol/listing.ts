@@ -65,6 +65,14 @@ function literally(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
+/** How large the pages of a listing may be. */
+export interface PageSizes {
+  /** 5 when absent. */
+  readonly smallest?: number;
+  /** 1000 when absent. Where it is given it is the size of a page for which none is asked, too. */
+  readonly largest?: number;
+}
+
 /**
  * One page of a listing.
  * @throws ApiError `InvalidParameterValue` for a size out of range or a token that is not ours.
@@ -72,14 +80,15 @@ function literally(text: string): string {
 export function page<T>(
   items: readonly T[],
   request: { readonly MaxResults?: number | undefined; readonly NextToken?: string | undefined },
-  smallest = 5,
+  sizes: PageSizes = {},
 ): { readonly items: readonly T[]; readonly nextToken: string | undefined } {
+  const { smallest = 5, largest = 1000 } = sizes;
   const size = request.MaxResults;
-  if (size !== undefined && (size < smallest || size > 1000)) {
-    throw invalidValue("MaxResults", String(size), `Expecting a value from ${smallest} to 1000.`);
+  if (size !== undefined && (size < smallest || size > largest)) {
+    throw invalidValue("MaxResults", String(size), `Expecting a value from ${smallest} to ${largest}.`);
   }
   const start = request.NextToken === undefined ? 0 : offsetIn(request.NextToken);
-  const end = size === undefined ? items.length : start + size;
+  const end = start + (size ?? sizes.largest ?? items.length);
   return { items: items.slice(start, end), nextToken: end < items.length ? tokenOf(end) : undefined };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { elasticAddress, launchTemplate, placementGroup, spotRequest } from "./launch-schema.ts";
 
 /*
  * Everything that the local cloud remembers, as one JSON value. What can be seen (a process, a file) is not in
@@ -118,6 +119,8 @@ const volume = z.object({
   iops: z.number().optional(),
   /** In MiB/s. */
   throughput: z.number().optional(),
+  /** In MiB/s: how quickly it is filled from its snapshot. Told as asked for; here all is there at once. */
+  initializationRate: z.number().optional(),
   /** The KMS key, when encrypted: told as asked for; the disk file here is as it is. */
   kmsKeyId: z.string().optional(),
   deviceName: z.string(),
@@ -133,6 +136,13 @@ const metadataOptions = z.object({
   tags: z.boolean(),
   /** Signs the tokens of this instance. */
   key: z.string(),
+});
+
+/** Where it was asked to be; the zone is the instance's. */
+const placement = z.object({
+  groupId: z.string().optional(),
+  partition: z.number().optional(),
+  tenancy: z.literal("dedicated").optional(),
 });
 
 /** A TCP port of the machine, and the port of this computer at which it answers. */
@@ -168,8 +178,16 @@ const instance = z.object({
   shutdownBehavior: z.enum(["stop", "terminate"]),
   /** Whether it was asked for on the spot market, where there is always capacity at the usual price. */
   spot: z.boolean().optional(),
+  /** Absent in a state that was written before there were requests. */
+  spotRequestId: z.string().optional(),
+  /** What is done with a spot instance that is taken back: it is terminated when absent. */
+  interruptedBy: z.enum(["stop", "hibernate"]).optional(),
   /** The ARN of its instance profile; there is no IAM here that could tell whether it exists. */
   profileArn: z.string().optional(),
+  placement: placement.optional(),
+  ebsOptimized: z.boolean().optional(),
+  /** Whether TerminateInstances is refused. */
+  isProtected: z.boolean().optional(),
   state: instanceState,
   stateReason: reason.optional(),
   transitionReason: z.string(),
@@ -220,8 +238,12 @@ export const stateSchema = z.object({
   disks: z.array(disk),
   keyPairs: z.array(keyPair),
   securityGroups: z.array(securityGroup),
-  /** Absent in a state that was written before there were any. */
+  // What follows is absent in a state that was written before there was any.
   parameters: z.array(parameter).default([]),
+  launchTemplates: z.array(launchTemplate).default([]),
+  placementGroups: z.array(placementGroup).default([]),
+  addresses: z.array(elasticAddress).default([]),
+  spotRequests: z.array(spotRequest).default([]),
   /** How often a fault plan has drawn for each purpose, so that all processes on this state draw from one row. */
   draws: z.record(z.string(), z.number()).optional(),
 });
@@ -236,6 +258,11 @@ export type KeyPair = z.infer<typeof keyPair>;
 export type SecurityGroup = z.infer<typeof securityGroup>;
 export type Rule = z.infer<typeof rule>;
 export type Parameter = z.infer<typeof parameter>;
+export type LaunchTemplate = z.infer<typeof launchTemplate>;
+export type LaunchTemplateVersion = LaunchTemplate["versions"][number];
+export type PlacementGroup = z.infer<typeof placementGroup>;
+export type ElasticAddress = z.infer<typeof elasticAddress>;
+export type SpotRequest = z.infer<typeof spotRequest>;
 export type Boot = z.infer<typeof boot>;
 export type Reason = z.infer<typeof reason>;
 export type Architecture = z.infer<typeof architecture>;
@@ -273,5 +300,9 @@ export function emptyState(): State {
       },
     ],
     parameters: [],
+    launchTemplates: [],
+    placementGroups: [],
+    addresses: [],
+    spotRequests: [],
   };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Subnet } from "../../src/aws/network.ts";
-import { attempts, describeAttempt, findPlace, fittingSubnets } from "../../src/bake/place.ts";
+import { attempts, describeAttempt, findPlace, fittingSubnets } from "../../src/aws/placement.ts";
 import { testBake } from "../support/bake.ts";
 import { stateOnlyCloud } from "../support/local-cloud.ts";
 

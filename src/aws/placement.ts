@@ -1,9 +1,9 @@
-import type { Cloud } from "../aws/cloud.ts";
-import type { Instance } from "../aws/instances.ts";
-import { describeSubnets, describeVpcs, type Subnet } from "../aws/network.ts";
+import type { Cloud } from "./cloud.ts";
+import type { Instance } from "./instances.ts";
+import { describeSubnets, describeVpcs, type Subnet } from "./network.ts";
 import { BakeError } from "../base/errors.ts";
 
-/** By which of its addresses a builder is reached. */
+/** By which of its addresses a machine is reached. */
 export const sshInterfaces = ["public-ip", "private-ip", "ipv6", "public-dns"] as const;
 export type SshInterface = (typeof sshInterfaces)[number];
 
@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /**
- * Where builders may be started: the subnets that were named, else those of the VPC, else of the default VPC.
+ * Where machines may be started: the subnets that were named, else those of the VPC, else of the default VPC.
  * @throws BakeError `usage` when there is none that fits.
  */
 export async function findPlace(cloud: Cloud, request: PlaceRequest, signal: AbortSignal): Promise<Place> {
@@ -32,7 +32,7 @@ export async function findPlace(cloud: Cloud, request: PlaceRequest, signal: Abo
   if (subnets.length > 0) return { vpcId, subnets };
   throw new BakeError("usage", `VPC ${vpcId} has no subnet that fits`, {
     details: all.map((subnet) => `${subnet.id} in ${subnet.zone}: ${whyNot(subnet, request.sshInterface)}`),
-    hint: "name a subnet with --subnet, or reach the builder another way: --ssh-interface, --ssh-proxy-command",
+    hint: "name a subnet with --subnet, or reach the machine another way",
   });
 }
 
@@ -59,13 +59,13 @@ async function namedSubnets(cloud: Cloud, request: PlaceRequest, signal: AbortSi
   const [vpcId, other] = vpcIds;
   if (vpcId === undefined || other !== undefined) {
     throw new BakeError("usage", `the subnets are not all in one VPC: ${vpcIds.join(", ")}`, {
-      hint: "name subnets of one VPC; the builder's security group can be in one alone",
+      hint: "name subnets of one VPC; a security group is in one alone",
     });
   }
   return { vpcId, subnets };
 }
 
-/** The subnets in which a builder can be reached in this way, those that EC2 prefers first; by zone, so that it is stable. */
+/** The subnets in which a machine can be reached in this way, those that EC2 prefers first; by zone, so that it is stable. */
 export function fittingSubnets(subnets: readonly Subnet[], sshInterface: SshInterface): Subnet[] {
   return subnets
     .filter((subnet) => whyNot(subnet, sshInterface) === undefined)
@@ -96,7 +96,7 @@ export function addressOf(instance: Instance, sshInterface: SshInterface): strin
   }
 }
 
-/** One way to start a builder. */
+/** One way to start a machine. */
 export interface Attempt {
   readonly type: string;
   readonly subnet: Subnet;
@@ -104,7 +104,7 @@ export interface Attempt {
 }
 
 /**
- * Every way to start a builder, the wanted ones first: spot before on-demand, because that is what was asked for; then
+ * Every way to start a machine, the wanted ones first: spot before on-demand, because that is what was asked for; then
  * the types as they were given; then the zones, because another zone costs nothing.
  */
 export function attempts(types: readonly string[], subnets: readonly Subnet[], spot: boolean): Attempt[] {
