@@ -11,7 +11,7 @@ const defaultKey = "alias/aws/ssm";
 
 const newParameter = z.strictObject({
   Name: text,
-  Description: text.max(1024, "Expecting at most 1024 characters.").optional(),
+  Description: text.optional(),
   Value: text,
   Type: z.enum(["String", "StringList", "SecureString"]).optional(),
   KeyId: text.optional(),
@@ -24,7 +24,7 @@ const newParameter = z.strictObject({
 type NewParameter = z.output<typeof newParameter>;
 
 /** @throws ApiError for what the Parameter Store does not take: names, sizes, and values that are no image ids. */
-function checkNew({ Name, Value, DataType }: NewParameter): void {
+function checkNew({ Name, Description, Value, DataType }: NewParameter): void {
   if (reservedPrefix.test(Name)) {
     throw new ApiError("AccessDeniedException", `No access to reserved parameter name: ${Name}.`);
   }
@@ -49,6 +49,9 @@ function checkNew({ Name, Value, DataType }: NewParameter): void {
       "ValidationException",
       "Standard tier parameters support a value of 1 to 4096 characters.",
     );
+  }
+  if ((Description?.length ?? 0) > 1024) {
+    throw new ApiError("ValidationException", "A description has at most 1024 characters.");
   }
   if (DataType === "aws:ec2:image" && !/^ami-[0-9a-f]{8}(?:[0-9a-f]{9})?$/.test(Value)) {
     throw new ApiError("ValidationException", `Invalid AMI ID format: ${Value}`);

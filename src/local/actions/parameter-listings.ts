@@ -72,13 +72,6 @@ function named(parameters: readonly Parameter[]): Parameter[] {
   return [...parameters].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @throws ApiError `ValidationException` for a size of pages that is too large */
-function checkPage(size: number | undefined, largest: number): void {
-  if (size !== undefined && (size < 1 || size > largest)) {
-    throw new ApiError("ValidationException", `MaxResults must be between 1 and ${largest}.`);
-  }
-}
-
 export const parameterListings = [
   action(
     "GetParametersByPath",
@@ -100,12 +93,11 @@ export const parameterListings = [
           "The local cloud lists your own parameters; public ones are read by their names alone.",
         );
       }
-      checkPage(MaxResults, 10);
       const { parameters } = await context.read();
       const found = named(parameters)
         .filter(({ name }) => isBelow(name, Path, Recursive))
         .filter((each) => ParameterFilters.every((filter) => passes(each, filter, ["Type", "KeyId"])));
-      const { items, nextToken } = page(found, { MaxResults: MaxResults ?? 10, NextToken }, 1);
+      const { items, nextToken } = page(found, { MaxResults, NextToken }, { smallest: 1, largest: 10 });
       return {
         Parameters: items.map((each) => shownParameter(context.region, each, WithDecryption === true)),
         NextToken: nextToken,
@@ -117,13 +109,12 @@ export const parameterListings = [
     "DescribeParameters",
     z.strictObject({ ParameterFilters: parameterFilters, ...pageParameters }),
     async (context, { ParameterFilters, MaxResults, NextToken }) => {
-      checkPage(MaxResults, 50);
       const { parameters } = await context.read();
       const keys = ["Path", ...Object.keys(filterKeys)];
       const found = named(parameters).filter((each) =>
         ParameterFilters.every((filter) => passes(each, filter, keys)),
       );
-      const { items, nextToken } = page(found, { MaxResults: MaxResults ?? 50, NextToken }, 1);
+      const { items, nextToken } = page(found, { MaxResults, NextToken }, { smallest: 1, largest: 50 });
       return { Parameters: items.map(describedParameter), NextToken: nextToken };
     },
   ),

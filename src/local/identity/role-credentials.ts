@@ -82,8 +82,8 @@ export function claimedSession(token: string): RoleSession | undefined {
   } catch {
     return undefined;
   }
-  if (!Array.isArray(value)) return undefined;
-  const [instanceId, role, issuedAt]: unknown[] = value;
+  const parts: readonly unknown[] = Array.isArray(value) ? value : [];
+  const [instanceId, role, issuedAt] = parts;
   if (typeof instanceId !== "string" || typeof role !== "string" || typeof issuedAt !== "number")
     return undefined;
   return { instanceId, role, issuedAt };

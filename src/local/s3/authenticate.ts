@@ -95,16 +95,19 @@ export async function authenticate(
   }
   const { timestamp, payload } = claim;
   const signed = { timestamp, scope, key, signature, payload };
-  const { [tokenName]: _, ...others } = headers;
   return {
     caller: found.caller,
     region: scope.region,
     signed,
-    ...(presigned ? withoutSignature(query, headers) : { query, headers: others }),
+    ...(presigned ? withoutSignature(query, headers) : { query, headers: withoutToken(headers) }),
   };
 }
 
 const tokenName = "x-amz-security-token";
+
+function withoutToken(headers: S3Request["headers"]): S3Request["headers"] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== tokenName));
+}
 
 /** (Amazon S3 API Reference, "List of error codes") */
 function refusalOf(problem: KeyProblem, accessKeyId: string): S3Error {
