@@ -43,8 +43,8 @@ $3" "${4-}" && return 0
 # Sets s3_url. A certificate of Amazon's fits one name before s3; a bucket with dots in its name goes into the path.
 s3_address() {
     aws_suffix
-    if [ -n "${AWS_ENDPOINT_URL-}" ]; then
-        s3_url=${AWS_ENDPOINT_URL%/}/$s3_bucket/$s3_key
+    if [ -n "$aws_endpoint" ]; then
+        s3_url=${aws_endpoint%/}/$s3_bucket/$s3_key
         return 0
     fi
     case $s3_bucket in

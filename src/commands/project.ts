@@ -101,14 +101,26 @@ export async function planAndBundle(
   required: "init" | "all" = "init",
 ): Promise<{ plan: Plan; bundle: Bundle }> {
   const catalog = await loadCatalog(projectDirectory);
+  const { makePlan } = await import("../plan/index.ts");
+  const plan = makePlan(catalog, { services, parameters, required });
+  return { plan, bundle: await bundleOf(catalog, parameters) };
+}
+
+/**
+ * The bundle of the whole catalog, for machines that have their services already.
+ * @throws BakeError `usage` for an unknown service or parameter, `catalog` for a broken catalog.
+ */
+export async function catalogBundle(projectDirectory: string, parameters: ParameterValues): Promise<Bundle> {
+  return await bundleOf(await loadCatalog(projectDirectory), parameters);
+}
+
+async function bundleOf(catalog: Catalog, parameters: ParameterValues): Promise<Bundle> {
   const [{ makePlan }, { makeBundle }] = await Promise.all([
     import("../plan/index.ts"),
     import("../bundle/index.ts"),
   ]);
-  const plan = makePlan(catalog, { services, parameters, required });
-  const all = [...catalog.services.keys()];
-  const whole = makePlan(catalog, { services: all, parameters, required: "none" });
-  return { plan, bundle: await makeBundle(whole) };
+  const services = [...catalog.services.keys()];
+  return await makeBundle(makePlan(catalog, { services, parameters, required: "none" }));
 }
 
 /** The version of this program, from its package.json. */

@@ -72,7 +72,9 @@ export async function fakeMetadata(
       return facts.tags["bake-ami:with"];
     },
     set tag(value: string | undefined) {
-      const { "bake-ami:with": _, ...others } = facts.tags;
+      const others = Object.fromEntries(
+        Object.entries(facts.tags).filter(([name]) => name !== "bake-ami:with"),
+      );
       facts.tags = value === undefined ? others : { ...others, "bake-ami:with": value };
     },
     async [Symbol.asyncDispose](): Promise<void> {
