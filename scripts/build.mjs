@@ -9,7 +9,7 @@ const outdir = process.argv[2] ?? "dist";
 
 rmSync(outdir, { recursive: true, force: true });
 await build({
-  entryPoints: ["src/cli.ts", "src/index.ts", "src/local/imds-main.ts", "src/local/s3-main.ts"],
+  entryPoints: ["src/cli.ts", "src/index.ts", "src/local/imds-main.ts", "src/local/services-main.ts"],
   outdir,
   entryNames: "[name]",
   chunkNames: "chunks/[name]-[hash]",

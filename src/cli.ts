@@ -14,7 +14,9 @@ import { localVerb } from "./commands/local.ts";
 import { logsVerb } from "./commands/logs.ts";
 import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
+import { pushVerb } from "./commands/push.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
+import { spellOutSpot } from "./commands/spot-words.ts";
 import { sshVerb } from "./commands/ssh.ts";
 import { explainSystemError } from "./commands/system-errors.ts";
 import { terminateVerb } from "./commands/terminate.ts";
@@ -24,6 +26,7 @@ import { verifyVerb } from "./commands/verify.ts";
 const verbs: readonly Verb[] = [
   bakeVerb,
   planVerb,
+  pushVerb,
   servicesVerb,
   newVerb,
   launchVerb,
@@ -78,7 +81,7 @@ const context: Context = {
 /** What the parser complains of, in its own words. */
 class NotUnderstood extends Error {}
 
-const words = hideBin(process.argv);
+const words = spellOutSpot(hideBin(process.argv));
 try {
   await parse(words);
 } catch (thrown) {

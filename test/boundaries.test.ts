@@ -13,6 +13,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   machine: ["base", "report", "catalog", "plan", "bundle"],
   bake: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "cleanup"],
   launch: ["base", "report", "aws", "catalog", "plan", "bundle", "machine"],
+  fleet: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "launch"],
+  jobs: ["base", "report", "aws", "catalog", "plan", "bundle", "machine", "launch"],
   cleanup: ["base", "report", "aws"],
   local: ["base"],
   commands: [
@@ -25,6 +27,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "machine",
     "bake",
     "launch",
+    "fleet",
+    "jobs",
     "cleanup",
     "local",
   ],

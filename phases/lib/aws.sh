@@ -13,7 +13,8 @@
 # All return 1 with the reason in $why, and FILE is then not there. Keys, tokens and presigned URLs go to curl by its
 # standard input: arguments can be read by anyone on the machine. A request is tried again after trouble of the network or
 # the service, until $aws_patience seconds (60 unless set) are over.
-# The endpoint is $AWS_ENDPOINT_URL where that is set, else the service's own in the machine's region.
+# The endpoint is $AWS_ENDPOINT_URL where that is set, else what the metadata service names (the local cloud's does, EC2's does
+# not), else the service's own in the machine's region.
 
 # shellcheck source=phases/lib/imds.sh
 . "${bundle:?}/lib/imds.sh"
@@ -35,12 +36,15 @@ aws_session() {
     # Each answer is followed by its status in a line of its own. Without a role there is none of the second.
     aws_answer=$(echo "header = \"X-aws-ec2-metadata-token: $imds_token\"" |
         curl --silent --fail --noproxy '*' --max-time 5 --write-out '\n%{http_code}\n' --config - \
-            "$metadata/latest/meta-data/placement/region" "$metadata/latest/meta-data/iam/security-credentials/") || :
-    aws_role='' aws_codes=''
+            "$metadata/latest/meta-data/placement/region" "$metadata/latest/meta-data/services/endpoint" \
+            "$metadata/latest/meta-data/iam/security-credentials/") || :
     {
         read -r aws_region || :
         read -r aws_codes || :
+        read -r aws_endpoint || :
+        read -r aws_endpoint_code || :
         read -r aws_role || :
+        read -r aws_role_code || :
     } <<END
 $aws_answer
 END
@@ -48,13 +52,12 @@ END
         why="the metadata service at $metadata does not tell the region"
         return 1
     fi
-    case $aws_answer in
-    *"${aws_newline}200") ;;
-    *)
+    if [ "$aws_endpoint_code" != 200 ]; then aws_endpoint=; fi
+    aws_endpoint=${AWS_ENDPOINT_URL:-$aws_endpoint}
+    if [ "$aws_role_code" != 200 ]; then
         why='this machine has no role (no instance profile)'
         return 1
-        ;;
-    esac
+    fi
     aws_answer=$(imds "meta-data/iam/security-credentials/$aws_role" |
         LC_ALL=C awk -v keys='AccessKeyId SecretAccessKey Token Code' -f "$bundle/lib/json.awk") || aws_answer=
     {
@@ -76,6 +79,11 @@ END
 aws_signed() {
     aws_signature="aws-sigv4 = \"aws:amz:$2:$1\"
 user = \"$aws_key:$aws_secret\""
+    # Not every curl that signs adds this, which S3 insists on (7.88 does not); where it is given, all go by it.
+    if [ "$1" = s3 ]; then
+        aws_signature="$aws_signature
+header = \"x-amz-content-sha256: UNSIGNED-PAYLOAD\""
+    fi
     if [ -n "$aws_token" ]; then
         aws_signature="$aws_signature
 header = \"X-Amz-Security-Token: $aws_token\""
@@ -98,12 +106,11 @@ aws_transfer() {
         IFS='|' read -r aws_status etag aws_home aws_error <<END
 ${aws_answer##*"$aws_newline"}
 END
-        case $aws_status in
-        000 | '')
+        case $aws_status/$aws_body in
+        000/* | /*)
             why="no answer from ${aws_host}: ${aws_error:-curl failed}"
-            # The answer's body broke off, or there was none.
             ;;
-        429 | 5??) why="$aws_host answers with status $aws_status" ;;
+        400/*ThrottlingException* | 429/* | 5??/*) why="$aws_host answers with status $aws_status" ;;
         *)
             if [ -z "$aws_error" ]; then return 0; fi
             why="the answer of $aws_host broke off: $aws_error"
@@ -143,7 +150,7 @@ ssm_get() {
     aws_session || return 1
     aws_signed ssm "$aws_region"
     aws_suffix
-    aws_url=${AWS_ENDPOINT_URL:-https://ssm.$aws_region.$aws_domain}
+    aws_url=${aws_endpoint:-https://ssm.$aws_region.$aws_domain}
     aws_name_host "$aws_url"
     aws_transfer "$aws_signature
 url = \"${aws_url%/}/\"

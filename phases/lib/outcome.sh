@@ -20,17 +20,12 @@ write_outcome() {
     fi
 }
 
-# Who launched this machine may see its console without any right to log in.
-tell_console() {
-    { echo "bake-ami: $1" >/dev/console; } 2>/dev/null || :
-}
-
 # Of each of its arguments, all names of failed services, why it failed.
 tell_reasons() {
     for service in "$@"; do
         reason=
         case $service in
-        _launch-request) reason='its request could not be read from the metadata service, or names what is no service' ;;
+        _launch-request) reason=$launch_why ;;
         *)
             case " $unknown " in *" $service "*) reason="there is no such service in this machine's bundle" ;; esac
             ;;
@@ -55,15 +50,43 @@ tell_reasons() {
     done
 }
 
+# When what happened, in seconds since the kernel's start, where it was to be seen.
+tell_times() {
+    set +f
+    set -- "$runtime"/results/init/* "$runtime/results/$phase"/*
+    set -f
+    spans=
+    for file in "$@"; do
+        case $file in *'*') continue ;; esac
+        {
+            read -r _ || :
+            read -r _ || :
+            read -r span || :
+        } <"$file"
+        case $span in *:*.*) spans="${spans:+$spans,}${file#"$runtime/results/"}:$span" ;; esac
+    done
+    read -r ready _ </proc/uptime
+    tell_console "times run=$run booted=$booted hook=$hook ready=$ready services=${spans:--}"
+}
+
 # One file for each run, for whoever ships logs; the newest 20 of a phase stay.
 write_log() {
-    journalctl --quiet --all --utc --output=with-unit --since="@$started" \
+    journalctl --quiet --all --utc --no-hostname --output=with-unit --since="@$started" \
         --identifier=bake-ami --identifier=bake-ami-step >"$logs/$phase-$started_utc-$run.log" || :
     set +f
     set -- "$logs/$phase"-*.log
     set -f
+    if [ $# -le 20 ]; then return 0; fi
     while [ $# -gt 20 ]; do
         rm -f "$1"
         shift
     done
+    tail -n 400 "$logs/runs" >"$logs/runs.new" && mv -f "$logs/runs.new" "$logs/runs"
+}
+
+# Uploads it where the launch asks for that; neither the boot nor this run waits for it.
+ship_log() {
+    if [ -e "$launch/log" ] || [ -e "$launch/log-urls" ]; then
+        systemctl start --no-block "bake-ami-log@$phase-$started_utc-$run.service" || :
+    fi
 }

@@ -3,4 +3,6 @@
 state=/var/lib/bake-ami
 runtime=/run/bake-ami
 logs=/var/log/bake-ami
+# What the launch of this instance asks for; for root alone.
+launch=$runtime/launch
 unit_directory=/usr/local/lib/systemd/system

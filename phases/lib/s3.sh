@@ -43,8 +43,8 @@ $3" "${4-}" && return 0
 # Sets s3_url. A certificate of Amazon's fits one name before s3; a bucket with dots in its name goes into the path.
 s3_address() {
     aws_suffix
-    if [ -n "${AWS_ENDPOINT_URL-}" ]; then
-        s3_url=${AWS_ENDPOINT_URL%/}/$s3_bucket/$s3_key
+    if [ -n "$aws_endpoint" ]; then
+        s3_url=${aws_endpoint%/}/$s3_bucket/$s3_key
         return 0
     fi
     case $s3_bucket in
@@ -65,6 +65,15 @@ url_put() {
 url_transfer() {
     url_config="url = \"$1\"
 $3"
+    case $3 in *upload-file*)
+        url_file=${3#*upload-file = \"}
+        url_file=${url_file%%\"*}
+        if [ ! -r "$url_file" ]; then
+            why="there is no file $url_file"
+            return 1
+        fi
+        ;;
+    esac
     if [ -n "${4-}" ]; then
         url_config="$url_config
 header = \"If-None-Match: \\\"$4\\\"\""

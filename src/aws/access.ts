@@ -71,15 +71,18 @@ export async function deleteKeyPair(cloud: Cloud, id: string, signal: AbortSigna
   );
 }
 
+/** The key pairs that match all filters. */
 export async function describeKeyPairs(
   cloud: Cloud,
   filters: Filter[],
   signal: AbortSignal,
-): Promise<TaggedResource[]> {
+): Promise<(TaggedResource & { readonly name: string })[]> {
   const reply = await cloud.ask("DescribeKeyPairs", signal, (o) =>
     cloud.ec2.send(new DescribeKeyPairsCommand({ Filters: filters }), o),
   );
-  return readTagged(reply.KeyPairs, (raw) => raw.KeyPairId);
+  return (reply.KeyPairs ?? []).flatMap((raw) =>
+    readTagged([raw], ({ KeyPairId }) => KeyPairId).map((key) => ({ ...key, name: raw.KeyName ?? "" })),
+  );
 }
 
 /**

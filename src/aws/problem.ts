@@ -14,8 +14,8 @@ export type Problem =
   "throttled" | "not-found" | "capacity" | "unavailable" | "in-use" | "denied" | "permanent";
 
 /**
- * The codes of EC2 ("Error codes for the Amazon EC2 API" in its developer guide), and those of STS, Systems Manager and S3
- * that are like them. What is not in here goes by its ending or its HTTP status.
+ * The codes of EC2 ("Error codes for the Amazon EC2 API" in its developer guide), and those of STS, Systems Manager, S3,
+ * Auto Scaling and SNS that are like them. What is not in here goes by its ending or its HTTP status.
  */
 const codes: readonly (readonly [Problem, readonly string[]])[] = [
   [
@@ -37,6 +37,8 @@ const codes: readonly (readonly [Problem, readonly string[]])[] = [
       "ConcurrentSnapshotLimitExceeded",
       "ConcurrentCreateImageNoRebootLimitExceeded",
       "SnapshotCreationPerVolumeRateExceeded",
+      // Auto Scaling's for a group that something else changes just now.
+      "ResourceContentionFault",
     ],
   ],
   [
@@ -72,9 +74,22 @@ const codes: readonly (readonly [Problem, readonly string[]])[] = [
     ],
   ],
   ["in-use", ["DependencyViolation", "ResourceInUseException", "VolumeInUse"]],
-  ["denied", ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"]],
+  [
+    "denied",
+    ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationErrorException"],
+  ],
   // The second is said of an image that is pending, too.
-  ["not-found", ["ParameterNotFound", "InvalidAMIID.Unavailable", "NoSuchBucket", "NoSuchKey", "NotFound"]],
+  [
+    "not-found",
+    [
+      "ParameterNotFound",
+      "InvalidAMIID.Unavailable",
+      "NoSuchBucket",
+      "NoSuchKey",
+      "NotFound",
+      "NotFoundException",
+    ],
+  ],
 ];
 
 const problems: ReadonlyMap<string, Problem> = new Map(

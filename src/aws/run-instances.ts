@@ -1,17 +1,11 @@
-import {
-  RunInstancesCommand,
-  type BlockDeviceMapping,
-  type InstanceMarketOptionsRequest,
-  type Placement as Ec2Placement,
-  type RunInstancesCommandInput,
-  type TagSpecification,
-  type _InstanceType,
-} from "@aws-sdk/client-ec2";
-import { BakeError } from "../base/errors.ts";
+import { RunInstancesCommand } from "@aws-sdk/client-ec2";
 import type { Cloud } from "./cloud.ts";
 import { describeInstances, readInstance, type Instance } from "./instance.ts";
-import { writeTags, type Tags } from "./tags.ts";
+import { instanceParameters, overridesOf, placeOf } from "./instance-parameters.ts";
+import type { Tags } from "./tags.ts";
 import { newVisibleSeconds } from "./visibility.ts";
+
+export { instanceType } from "./instance-parameters.ts";
 
 /** What an instance's root volume is to be; what is left out is as the image has it. */
 export interface RootVolume {
@@ -78,6 +72,11 @@ export interface RunInstancesRequest {
   readonly ebsOptimized?: boolean;
   /** Nobody can terminate them through EC2's API until this is lifted. */
   readonly protect?: boolean;
+  /**
+   * A version of a launch template that was made of this very request: then all but the tags, the place and the protection, which
+   * are not of the template, are taken from there.
+   */
+  readonly template?: { readonly id: string; readonly version: number };
 }
 
 /**
@@ -89,36 +88,18 @@ export async function runInstances(
   request: RunInstancesRequest,
   signal: AbortSignal,
 ): Promise<Instance[]> {
-  const market = marketOf(request.spot);
+  const { template } = request;
   const command = new RunInstancesCommand({
-    ImageId: request.imageId,
-    InstanceType: instanceType(request.type),
+    ...(template === undefined
+      ? instanceParameters(request)
+      : {
+          ...overridesOf(request),
+          LaunchTemplate: { LaunchTemplateId: template.id, Version: String(template.version) },
+        }),
+    ...placeOf(request),
     MinCount: request.count,
     MaxCount: request.count,
     ClientToken: request.clientToken,
-    InstanceInitiatedShutdownBehavior: request.shutdownBehavior,
-    ...placeOf(request),
-    MetadataOptions: {
-      HttpEndpoint: "enabled",
-      HttpTokens: "required",
-      HttpPutResponseHopLimit: 1,
-      InstanceMetadataTags: "enabled",
-    },
-    TagSpecifications: [
-      tagsOf("instance", request.tags),
-      tagsOf("volume", request.tags),
-      ...(market?.tags === undefined ? [] : [tagsOf("spot-instances-request", market.tags)]),
-    ],
-    ...(market === undefined ? {} : { InstanceMarketOptions: optionsOf(market) }),
-    ...(request.placement === undefined ? {} : { Placement: placementOf(request.placement) }),
-    ...(request.ebsOptimized === undefined ? {} : { EbsOptimized: request.ebsOptimized }),
-    ...(request.protect === true ? { DisableApiTermination: true } : {}),
-    ...(request.keyName === undefined ? {} : { KeyName: request.keyName }),
-    ...(request.rootVolume === undefined ? {} : { BlockDeviceMappings: [mappingOf(request.rootVolume)] }),
-    ...(request.instanceProfile === undefined
-      ? {}
-      : { IamInstanceProfile: profileOf(request.instanceProfile) }),
-    ...(request.userData === undefined ? {} : { UserData: base64Of(request.userData) }),
   });
   const byToken = [{ Name: "client-token", Values: [request.clientToken] }];
   return await cloud.create(
@@ -139,98 +120,4 @@ export async function runInstances(
       },
     },
   );
-}
-
-function tagsOf(
-  ResourceType: "instance" | "volume" | "spot-instances-request",
-  tags: Tags,
-): TagSpecification {
-  return { ResourceType, Tags: writeTags(tags) };
-}
-
-function marketOf(spot: boolean | SpotMarket | undefined): SpotMarket | undefined {
-  if (spot === undefined || spot === false) return undefined;
-  return spot === true ? { kind: "one-time" } : spot;
-}
-
-function optionsOf({ kind, interruption }: SpotMarket): InstanceMarketOptionsRequest {
-  return {
-    MarketType: "spot",
-    SpotOptions: {
-      SpotInstanceType: kind,
-      ...(interruption === undefined ? {} : { InstanceInterruptionBehavior: interruption }),
-    },
-  };
-}
-
-function placementOf({ group, partition, tenancy, hostId }: Placement): Ec2Placement {
-  return {
-    ...(group === undefined ? {} : /^pg-[0-9a-f]+$/.test(group) ? { GroupId: group } : { GroupName: group }),
-    ...(partition === undefined ? {} : { PartitionNumber: partition }),
-    ...(tenancy === undefined ? {} : { Tenancy: tenancy }),
-    ...(hostId === undefined ? {} : { HostId: hostId }),
-  };
-}
-
-function base64Of(userData: string | Buffer): string {
-  const bytes = typeof userData === "string" ? Buffer.from(userData, "utf8") : userData;
-  return bytes.toString("base64");
-}
-
-/** Subnet and groups belong to the network interface where one is described, else to the instance. */
-function placeOf(
-  request: RunInstancesRequest,
-): Pick<RunInstancesCommandInput, "SubnetId" | "SecurityGroupIds" | "NetworkInterfaces"> {
-  const subnet = request.subnetId === undefined ? {} : { SubnetId: request.subnetId };
-  if (request.publicAddress === undefined && request.ipv6 !== true) {
-    return { ...subnet, SecurityGroupIds: [...request.groupIds] };
-  }
-  return {
-    NetworkInterfaces: [
-      {
-        DeviceIndex: 0,
-        ...subnet,
-        Groups: [...request.groupIds],
-        ...(request.publicAddress === undefined ? {} : { AssociatePublicIpAddress: request.publicAddress }),
-        ...(request.ipv6 === true ? { Ipv6AddressCount: 1 } : {}),
-      },
-    ],
-  };
-}
-
-function mappingOf(volume: RootVolume): BlockDeviceMapping {
-  return {
-    DeviceName: volume.deviceName,
-    Ebs: {
-      VolumeType: volume.type,
-      DeleteOnTermination: true,
-      ...(volume.sizeGiB === undefined ? {} : { VolumeSize: volume.sizeGiB }),
-      ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
-      ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
-      ...(volume.initializationRate === undefined
-        ? {}
-        : { VolumeInitializationRate: volume.initializationRate }),
-      ...(volume.encrypted === undefined ? {} : { Encrypted: volume.encrypted }),
-      ...(volume.kmsKeyId === undefined ? {} : { KmsKeyId: volume.kmsKeyId }),
-    },
-  };
-}
-
-function profileOf(nameOrArn: string): { Arn: string } | { Name: string } {
-  return nameOrArn.startsWith("arn:") ? { Arn: nameOrArn } : { Name: nameOrArn };
-}
-
-/**
- * The name of an instance type. The SDK lists the types that it knows, but EC2 has new ones before the SDK does.
- * @throws BakeError `usage` for what cannot be one.
- */
-export function instanceType(name: string): _InstanceType {
-  if (isInstanceType(name)) return name;
-  throw new BakeError("usage", `"${name}" is no instance type`, {
-    hint: "a type looks like t3.small or c7g.2xlarge",
-  });
-}
-
-function isInstanceType(name: string): name is _InstanceType {
-  return /^[a-z][a-z0-9-]*\.[a-z0-9-]+$/.test(name);
 }

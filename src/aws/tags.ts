@@ -20,12 +20,17 @@ export const tagKeys = {
   /** Which channel's bundle the machine fetches at boot, and where the channels are: `s3://bucket/prefix`. */
   channel: "bake-ami:channel",
   bundles: "bake-ami:bundles",
+  /** Of an image: the fingerprints of the keys that may sign bundles for its machines. */
+  signer: "bake-ami:signer",
+  /** Of a key pair and a security group: the launch template that they are for. */
+  template: "bake-ami:template",
   sshPort: "bake-ami:ssh-port",
 } as const;
 
 /**
  * What a tagged resource is for. Everything but `image`, `snapshot`, `machine` and its group, address and spot request is
- * temporary. A job is a machine that ends with its command; what belongs to it has the roles of a machine's.
+ * temporary. A job is a machine that ends with its command; what belongs to it has the roles of a machine's. A launch template,
+ * its key and its group stay; a trial is a machine that shows whether a version of it works.
  */
 export type Role =
   | "builder"
@@ -37,7 +42,11 @@ export type Role =
   | "machine-key"
   | "machine-group"
   | "machine-address"
-  | "machine-spot-request";
+  | "machine-spot-request"
+  | "template"
+  | "template-key"
+  | "template-group"
+  | "trial";
 
 export type Tags = ReadonlyMap<string, string>;
 

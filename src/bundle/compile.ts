@@ -1,5 +1,3 @@
-import { shellWord } from "../base/quote.ts";
-import { environmentName } from "../catalog/names.ts";
 import {
   packageManagers,
   phases,
@@ -10,6 +8,7 @@ import {
 import type { Plan, PlannedService } from "../plan/plan.ts";
 import { declaredLists, stepsOf } from "./declared.ts";
 import { dropIns } from "./drop-ins.ts";
+import { parameterLists } from "./parameters.ts";
 
 /** A file of the bundle: its content, or the file on this computer that has it. */
 export interface Entry {
@@ -52,13 +51,15 @@ function packageLines({ service }: PlannedService): string[] {
   );
 }
 
-function serviceEntries({ service, parameters, digest }: PlannedService): Entry[] {
+function serviceEntries(planned: PlannedService): Entry[] {
+  const { service, digest } = planned;
   const root = `services/${service.name}`;
-  const environment = [...parameters]
-    .map(([name, value]) => `${environmentName(name)}=${quoted(value)}`)
-    .sort();
+  const { env, ...lists } = parameterLists(planned);
   return [
-    text(`${root}/env`, environment),
+    text(`${root}/env`, env),
+    ...Object.entries(lists).flatMap(([name, lines]) =>
+      lines.length === 0 ? [] : [text(`${root}/${name}`, lines)],
+    ),
     limits(root, service),
     text(`${root}/digest`, [digest]),
     ...declaredLists(service).map(({ path, lines }) => text(`${root}/${path}`, lines)),
@@ -130,9 +131,4 @@ function files(root: string, serviceFiles: readonly ServiceFile[]): Entry[] {
 
 function text(path: string, lines: readonly string[]): Entry {
   return { path, executable: false, content: lines.map((line) => `${line}\n`).join("") };
-}
-
-/** As {@link shellWord}, with a value that is empty. */
-function quoted(value: string): string {
-  return value === "" ? "''" : shellWord(value);
 }

@@ -12,8 +12,11 @@ import type { Plan } from "../plan/plan.ts";
 import type { Bundle } from "./bundle.ts";
 import { compile, type Entry } from "./compile.ts";
 
-/** What of `phases/` goes to the machine inside the bundle; receive.sh goes before it. */
+/** What of `phases/` goes to the machine inside the bundle. */
 const programDirectories = ["bin", "lib", "resources", "seal", "units"];
+
+/** Goes before a bundle that the controller sends, and into it for one that the machine gets by itself. */
+const receiver = "receive.sh";
 
 /** Those of them whose files are run by their path. */
 const executableDirectories = ["bin", "resources"];
@@ -96,7 +99,12 @@ async function loadPrograms(): Promise<LoadedEntry[]> {
       })),
     ),
   );
-  return await Promise.all(lists.flat());
+  const receiving = readFile(join(root, receiver)).then((bytes) => ({
+    path: receiver,
+    executable: false,
+    bytes,
+  }));
+  return await Promise.all([...lists.flat(), receiving]);
 }
 
 /** Of path, mode and content of every entry. */

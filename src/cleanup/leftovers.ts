@@ -32,7 +32,7 @@ export interface Wanted {
 }
 
 /**
- * Decides what was left behind: builders and what belongs to them, images that were never finished (they still carry
+ * Decides what was left behind: builders, trials of launch templates, and what belongs to them, images that were never finished (they still carry
  * the expiry that a finished bake takes off), and groups and keys of launches whose machines are gone. Machines and
  * finished images stay, and so does the builder of an image that EC2 still makes. Pure.
  */
@@ -54,7 +54,7 @@ export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
   );
   const instances = inventory.instances.filter(
     (instance) =>
-      roleOf(instance.tags) === "builder" &&
+      ["builder", "trial"].includes(roleOf(instance.tags) ?? "") &&
       instance.state !== "shutting-down" &&
       !inTheMaking.has(runOf(instance.tags)) &&
       mayGo(instance),

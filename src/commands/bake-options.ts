@@ -1,8 +1,9 @@
 import type { Argv } from "yargs";
+import { withVolumeOptions } from "./volume-options.ts";
 
 /** Adds the options of a bake: where to start from, on what, how to reach it, and what to do when it fails. */
 export function withBakeOptions<T>(parser: Argv<T>) {
-  return withFailureOptions(withBuilderOptions(withSourceOptions(parser)));
+  return withFailureOptions(withVolumeOptions(withBuilderOptions(withSourceOptions(parser)), "Options:"));
 }
 
 function withSourceOptions<T>(parser: Argv<T>) {
@@ -62,11 +63,6 @@ function withBuilderOptions<T>(parser: Argv<T>) {
       type: "string",
       describe: "reach the builder through this; %h %p %r %i",
     })
-    .option("volume-size", { type: "number", describe: "root volume, GiB (default: the source's)" })
-    .option("volume-iops", { type: "number", describe: "root volume, operations a second" })
-    .option("volume-throughput", { type: "number", describe: "root volume, MiB/s" })
-    .option("encrypt", { type: "boolean", default: false, describe: "encrypt the root volume" })
-    .option("kms-key", { type: "string", describe: "key to encrypt it with; implies --encrypt" })
     .option("instance-profile", { type: "string", describe: "instance profile of the builder" })
     .option("tag", {
       type: "string",

@@ -3,9 +3,10 @@ import { BakeError } from "../base/errors.ts";
 import type { SourceQuery } from "../bake/source.ts";
 import { checkExtraTags } from "../bake/extra-tags.ts";
 import { commaList, readCidrs, readDuration } from "./options.ts";
+import { readRootVolume, type VolumeArguments } from "./volume-options.ts";
 
 /** The options of a bake as the parser gives them. */
-export interface BakeArguments {
+export interface BakeArguments extends VolumeArguments {
   readonly sourceAmi: string | undefined;
   readonly sourceName: string | undefined;
   readonly sourceOwner: string | undefined;
@@ -19,11 +20,6 @@ export interface BakeArguments {
   readonly allowCidr: readonly string[];
   readonly sshInterface: "public-ip" | "private-ip" | "ipv6" | "public-dns";
   readonly sshProxyCommand: string | undefined;
-  readonly volumeSize: number | undefined;
-  readonly volumeIops: number | undefined;
-  readonly volumeThroughput: number | undefined;
-  readonly encrypt: boolean;
-  readonly kmsKey: string | undefined;
   readonly instanceProfile: string | undefined;
   readonly tag: readonly string[];
   readonly maxBakeTime: string;
@@ -102,28 +98,11 @@ function readSourceAmi(text: string): SourceQuery {
   });
 }
 
-function readRootVolume(argv: BakeArguments): BakeSettings["rootVolume"] {
-  const { volumeSize, volumeIops, volumeThroughput, encrypt, kmsKey } = argv;
-  for (const [name, value] of Object.entries({ volumeSize, volumeIops, volumeThroughput })) {
-    if (value !== undefined && (!Number.isInteger(value) || value < 1)) {
-      const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      throw new BakeError("usage", `--${option} ${value} is no whole number above 0`);
-    }
-  }
-  if ([volumeSize, volumeIops, volumeThroughput, kmsKey].every((value) => value === undefined) && !encrypt) {
-    return undefined;
-  }
-  return {
-    type: "gp3",
-    ...(volumeSize === undefined ? {} : { sizeGiB: volumeSize }),
-    ...(volumeIops === undefined ? {} : { iops: volumeIops }),
-    ...(volumeThroughput === undefined ? {} : { throughput: volumeThroughput }),
-    ...(encrypt || kmsKey !== undefined ? { encrypted: true } : {}),
-    ...(kmsKey === undefined ? {} : { kmsKeyId: kmsKey }),
-  };
-}
-
-function readTags(settings: readonly string[]): ReadonlyMap<string, string> {
+/**
+ * Tags from repeated `--tag key=value`.
+ * @throws BakeError `usage`
+ */
+export function readTags(settings: readonly string[]): ReadonlyMap<string, string> {
   const tags = new Map<string, string>();
   for (const setting of settings) {
     const at = setting.indexOf("=");

@@ -1,16 +1,9 @@
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
-import { BakeError, messageOf, systemCodeOf } from "../base/errors.ts";
-import { randomId, Secret } from "../base/ids.ts";
-import { newKeyPair, publicKeyOf } from "../machine/keys.ts";
+import { join } from "node:path";
+import { publicKeyOf } from "../machine/keys.ts";
 import { dataDirectory } from "./data-directory.ts";
-import { remedyFor } from "./system-errors.ts";
-import { checkWritable } from "./writable.ts";
+import { keyFile, type KeyFile } from "./key-file.ts";
 
-export interface LoginKey {
-  readonly file: string;
-  readonly privateKey: Secret;
+export interface LoginKey extends KeyFile {
   readonly publicKey: string;
 }
 
@@ -28,38 +21,6 @@ export async function loginKey(
   environment: Readonly<Record<string, string | undefined>>,
   identity: string | undefined,
 ): Promise<LoginKey> {
-  const file = identity?.replace(/^~(?=\/)/, homedir()) ?? loginKeyFile(environment);
-  try {
-    return await readKey(file);
-  } catch (error) {
-    if (error instanceof BakeError) throw error;
-    const absent = systemCodeOf(error) === "ENOENT";
-    if (identity !== undefined && absent) {
-      throw new BakeError("usage", `there is no key file ${file}`, { cause: error });
-    }
-    if (!absent) {
-      throw new BakeError("usage", `cannot read the key file ${file}: ${messageOf(error)}`, {
-        cause: error,
-        hint: identity === undefined ? remedyFor(file, "", environment) : "make it readable for you",
-      });
-    }
-  }
-  await checkWritable(dirname(file), environment);
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${randomId(6)}`;
-  await writeFile(temporary, newKeyPair("bake-ami").privateKey.reveal(), { mode: 0o600, flag: "wx" });
-  try {
-    // Of two commands at once, one makes the key and both use it.
-    await link(temporary, file);
-  } catch (error) {
-    if (systemCodeOf(error) !== "EEXIST") throw error;
-  } finally {
-    await unlink(temporary);
-  }
-  return await readKey(file);
-}
-
-async function readKey(file: string): Promise<LoginKey> {
-  const privateKey = new Secret(await readFile(file, "utf8"));
-  return { file, privateKey, publicKey: publicKeyOf(privateKey, file) };
+  const key = await keyFile(environment, identity, loginKeyFile(environment));
+  return { ...key, publicKey: publicKeyOf(key.privateKey, key.file) };
 }

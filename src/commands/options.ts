@@ -71,3 +71,23 @@ export function readWholeNumber(
   if (number >= least && number <= most) return number;
   throw new BakeError("usage", `${option} ${text} is no whole number from ${least} to ${most}`);
 }
+
+const mebibytesPer: ReadonlyMap<string, number> = new Map([
+  ["", 1024],
+  ["m", 1],
+  ["g", 1024],
+  ["t", 1024 * 1024],
+]);
+
+/**
+ * An amount of memory such as `16GiB`, `512MiB` or `16`, in MiB; a bare number is GiB, as EC2's pages have it.
+ * @throws BakeError `usage`.
+ */
+export function readMemory(text: string): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([mgt]?)(?:i?b)?$/i.exec(text) ?? [];
+  const mebibytes = Number(count ?? "0") * (mebibytesPer.get((unit ?? "").toLowerCase()) ?? 0);
+  if (mebibytes > 0) return mebibytes;
+  throw new BakeError("usage", `--memory ${text} is no amount of memory`, {
+    hint: "write it like 16GiB or 512MiB",
+  });
+}

@@ -45,16 +45,24 @@ async function isDirectory(path: string): Promise<boolean> {
 export async function localServices(
   projectDirectory: string,
 ): Promise<ReadonlyMap<string, string> | undefined> {
+  const catalog = await readableCatalog(projectDirectory);
+  return catalog === undefined ? undefined : await digestsOf(catalog);
+}
+
+/** The catalog of the project; undefined when it has problems. */
+export async function readableCatalog(projectDirectory: string): Promise<Catalog | undefined> {
   try {
-    const [{ services }, { contentDigest }] = await Promise.all([
-      loadCatalog(projectDirectory),
-      import("../plan/index.ts"),
-    ]);
-    return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
+    return await loadCatalog(projectDirectory);
   } catch (error) {
     if (error instanceof BakeError && error.kind === "catalog") return undefined;
     throw error;
   }
+}
+
+/** Every service of a catalog with the digest of all that it is. */
+export async function digestsOf({ services }: Catalog): Promise<ReadonlyMap<string, string>> {
+  const { contentDigest } = await import("../plan/index.ts");
+  return new Map([...services].map(([name, service]) => [name, contentDigest(service)]));
 }
 
 /** Values for parameters as `--set` gives them: service -> parameter -> value. */
@@ -93,14 +101,26 @@ export async function planAndBundle(
   required: "init" | "all" = "init",
 ): Promise<{ plan: Plan; bundle: Bundle }> {
   const catalog = await loadCatalog(projectDirectory);
+  const { makePlan } = await import("../plan/index.ts");
+  const plan = makePlan(catalog, { services, parameters, required });
+  return { plan, bundle: await bundleOf(catalog, parameters) };
+}
+
+/**
+ * The bundle of the whole catalog, for machines that have their services already.
+ * @throws BakeError `usage` for an unknown service or parameter, `catalog` for a broken catalog.
+ */
+export async function catalogBundle(projectDirectory: string, parameters: ParameterValues): Promise<Bundle> {
+  return await bundleOf(await loadCatalog(projectDirectory), parameters);
+}
+
+async function bundleOf(catalog: Catalog, parameters: ParameterValues): Promise<Bundle> {
   const [{ makePlan }, { makeBundle }] = await Promise.all([
     import("../plan/index.ts"),
     import("../bundle/index.ts"),
   ]);
-  const plan = makePlan(catalog, { services, parameters, required });
-  const all = [...catalog.services.keys()];
-  const whole = makePlan(catalog, { services: all, parameters, required: "none" });
-  return { plan, bundle: await makeBundle(whole) };
+  const services = [...catalog.services.keys()];
+  return await makeBundle(makePlan(catalog, { services, parameters, required: "none" }));
 }
 
 /** The version of this program, from its package.json. */

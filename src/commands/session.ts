@@ -22,6 +22,17 @@ export interface Result {
   readonly error?: BakeError;
 }
 
+/** An error that has a result all the same, such as a list to choose from. */
+export class ErrorWithResult extends BakeError {
+  readonly result: Result;
+
+  constructor(error: BakeError, result: Result) {
+    const { message, details, cause, hint } = error;
+    super(error.kind, message, { details, cause, ...(hint === undefined ? {} : { hint }) });
+    this.result = result;
+  }
+}
+
 /** What a verb works with while it runs. */
 export interface Session {
   readonly run: string;
@@ -62,7 +73,8 @@ export async function runSession(
   try {
     result = await work({ run, listener, signal: context.signal, logFile: log.path });
   } catch (error) {
-    throw withLogHint(error, log);
+    if (!(error instanceof ErrorWithResult)) throw withLogHint(error, log);
+    result = { ...error.result, error };
   }
   report[Symbol.dispose]();
   const timings = timing.timings(Date.now());

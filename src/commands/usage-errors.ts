@@ -13,6 +13,10 @@ const needs: Readonly<Record<string, readonly [what: string, example: string]>> 
   terminate: ["which machines to end", "bake-ami terminate latest"],
   apply: ["what the machine must have", "bake-ami apply hello-web --machine latest"],
   verify: ["which machine to verify: its id, or latest", "bake-ami verify latest"],
+  push: [
+    "where the channels are: s3://bucket/prefix",
+    "bake-ami push --channel test s3://my-bucket/bake-ami",
+  ],
   local: ["what to do: setup, serve or reset", "bake-ami local setup"],
 };
 
@@ -95,10 +99,20 @@ function escaped(text: string): string {
 }
 
 /** Options that may be given more than once. Everything else that comes as a list was given twice by mistake. */
-const repeatable = ["with", "open", "allow-cidr", "host-key", "set", "tag", "subnet", "type"];
+const repeatable = [
+  "with",
+  "open",
+  "allow-cidr",
+  "host-key",
+  "set",
+  "tag",
+  "subnet",
+  "type",
+  "security-group",
+];
 
 /** Words without dashes; the verbs check these themselves. */
-const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services", "image"];
+const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services"];
 
 /**
  * Checks the values of the options, which the parser takes as they come.

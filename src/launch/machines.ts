@@ -110,6 +110,9 @@ export function pickToEnd(instances: readonly Instance[], wanted: string): Insta
 
 const terminatedDeadlineSeconds = 600;
 
+/** Not of a launch template, whose machines carry its run too. */
+const ofLaunches = { Name: `tag:${tagKeys.role}`, Values: ["machine-group"] };
+
 /** Ends machines, and deletes the security groups of launches that have no machine left. */
 export async function terminateMachines(
   cloud: Cloud,
@@ -126,7 +129,7 @@ export async function terminateMachines(
     const ofRun = { Name: `tag:${tagKeys.run}`, Values: [run] };
     const left = await describeInstances(cloud, [ofRun], signal);
     if (left.some(({ state }) => state !== "terminated")) continue;
-    for (const { id } of await describeSecurityGroups(cloud, [ofRun], signal)) {
+    for (const { id } of await describeSecurityGroups(cloud, [ofRun, ofLaunches], signal)) {
       await deleteSecurityGroup(cloud, id, terminatedDeadlineSeconds, signal);
       listener({ type: "deleted", at: Date.now(), what: "security group", id });
     }

@@ -72,7 +72,8 @@ export async function startMachines(
   );
 }
 
-function requestOf(
+/** What a launch asks of EC2 in one zone. */
+export function requestOf(
   options: LaunchOptions,
   prepared: PreparedLaunch,
   access: Access,

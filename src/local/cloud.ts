@@ -4,6 +4,9 @@ import { failureReply, readRequest, runAction, serviceFor, type Reply } from "./
 import type { Engine } from "./engine/engine.ts";
 import { ConnectionLost } from "./faults/call-faults.ts";
 import { Supervisor, type ChangeHook } from "./engine/supervisor.ts";
+import type { Caller } from "./identity/caller.ts";
+import { KeyRing, type Clients } from "./identity/key-ring.ts";
+import { callerOf } from "./identity/signed-call.ts";
 import { ApiError } from "./protocol/errors.ts";
 import type { QueryNode } from "./protocol/query.ts";
 import { ObjectService } from "./s3/service.ts";
@@ -31,6 +34,7 @@ export interface LocalResponse {
 export interface Call {
   readonly service: string;
   readonly action: string;
+  readonly caller: Caller;
   readonly region: string;
   readonly query: Readonly<Record<string, QueryNode>>;
 }
@@ -55,6 +59,8 @@ export interface LocalCloudOptions {
   readonly intercept?: Interceptor;
   readonly onChange?: ChangeHook;
   readonly visibility?: Visibility;
+  /** Who is served; anyone when absent. */
+  readonly clients?: Clients;
   /** The cloud's clock, in milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -66,6 +72,7 @@ export class LocalCloud {
   readonly objects: ObjectService;
   readonly #store: Store;
   readonly #machines: Supervisor;
+  readonly #keys: KeyRing;
   readonly #intercept: Interceptor;
   readonly #visibility: Visibility | undefined;
   readonly #now: () => number;
@@ -80,7 +87,13 @@ export class LocalCloud {
     this.#visibility = options.visibility;
     this.#intercept = options.intercept ?? (async (_, carryOut) => await carryOut());
     const { directory } = options;
-    this.objects = new ObjectService({ directory, intercept: this.#intercept, now: this.#now });
+    this.#keys = new KeyRing(directory, options.clients ?? "anyone");
+    this.objects = new ObjectService({
+      directory,
+      keys: this.#keys,
+      intercept: this.#intercept,
+      now: this.#now,
+    });
   }
 
   /**
@@ -103,12 +116,14 @@ export class LocalCloud {
       const asked = readRequest(request);
       const { service, action, query } = asked;
       const region = regionOf(request);
-      const call = { service: service.name, action, region, query };
+      const clocks = { now: this.#now, system: Date.now };
+      const caller = await callerOf({ ...request, service: service.name }, this.#keys, clocks);
+      const call = { service: service.name, action, caller, region, query };
       return await this.#intercept(call, async () => {
         // In here so that an interceptor sees errors as the replies that they are.
         try {
           const view = await this.#visibleTo(call);
-          return await runAction(asked, (dryRun) => this.#context(region, dryRun, view));
+          return await runAction(asked, (dryRun) => this.#context(caller, region, dryRun, view));
         } catch (error) {
           if (error instanceof ApiError) return failureReply(service, error);
           throw error;
@@ -125,9 +140,10 @@ export class LocalCloud {
     return this.#visibility?.(call, await this.#store.read()) ?? ((state) => state);
   }
 
-  #context(region: string, dryRun: boolean, view: (state: State) => State): Context {
+  #context(caller: Caller, region: string, dryRun: boolean, view: (state: State) => State): Context {
     const machines = this.#machines;
     return {
+      caller,
       region,
       now: this.#now,
       machines,

@@ -20,7 +20,7 @@ export interface OpenOptions {
   readonly intercept?: Interceptor;
   /** How the cloud misbehaves; not at all when absent. */
   readonly faults?: FaultPlan;
-  /** What the caller may do; everything when absent. */
+  /** What the user may do; everything when absent. A role is under its own policy. */
   readonly policy?: PolicyDocument;
   /** The cloud's clock, in milliseconds since the epoch. */
   readonly now?: () => number;
@@ -40,11 +40,7 @@ export function openLocalCloud(options: OpenOptions): LocalCloud {
   return new LocalCloud({
     directory,
     engines,
-    intercept: nested([
-      intercept,
-      options.policy === undefined ? undefined : policyInterceptor(options.policy, directory),
-      faults?.intercept,
-    ]),
+    intercept: nested([intercept, policyInterceptor(options.policy, directory), faults?.intercept]),
     ...(faults === undefined ? {} : { onChange: faults.onChange, visibility: faults.visibility }),
     now,
   });

@@ -69,12 +69,12 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
   });
 
   test("init and update; the next time only update", async () => {
-    const first = await apply(["app", "--param", "app.greeting=good day"]);
+    const first = await apply(["app", "--set", "app.greeting=good day"]);
     expect(first.stderr).toContain("init app done");
     expect(first.stderr).toMatch(/where the time went/);
     expect(first.status).toBe(0);
     expect(await host.run("cat /root/app")).toBe("init good day\nupdate\n");
-    const second = await apply(["app", "--param", "app.greeting=good day"]);
+    const second = await apply(["app", "--set", "app.greeting=good day"]);
     expect(second.stderr).toContain("init app was done before");
     expect(await host.run("cat /root/app")).toBe("init good day\nupdate\nupdate\n");
   });
@@ -99,7 +99,7 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
     expect(unknown.status).toBe(2);
     // In one go with apply; nothing else ran again.
     const before = await host.run("cat /root/app");
-    const applied = await apply(["app", "--verify", "--param", "app.greeting=good day"]);
+    const applied = await apply(["app", "--verify", "--set", "app.greeting=good day"]);
     expect(applied.status).toBe(0);
     expect(applied.stderr).toContain("verify app done");
     expect(await host.run("cat /root/app")).toBe(`${before}update\n`);

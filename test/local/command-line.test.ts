@@ -21,7 +21,7 @@ const machine: Machine = {
   diskFile: "/data/disks/disk-1.qcow2",
   boot: { kind: "kernel", kernel: "/data/vmlinuz", initrd: "/data/initrd", commandLine: "root=/dev/vda" },
   metadataCommand: ["/usr/bin/node", "/opt/imds.js", "/data/state.json", "i-0123456789abcdef0"],
-  objectsCommand: ["/usr/bin/node", "/opt/s3.js", "/data"],
+  servicesCommand: ["/usr/bin/node", "/opt/services.js", "/data"],
 };
 
 /** The values of an option. */
@@ -42,7 +42,7 @@ test("a Debian machine under emulation", () => {
     "user,id=n0,net=169.254.0.0/16,host=169.254.0.2,dns=169.254.0.3,dhcpstart=169.254.1.16," +
       "hostfwd=tcp:127.70.1.2:22-169.254.1.16:22,hostfwd=tcp:127.70.1.2:40080-169.254.1.16:80," +
       "guestfwd=tcp:169.254.169.254:80-cmd:/usr/bin/node /opt/imds.js /data/state.json i-0123456789abcdef0," +
-      "guestfwd=tcp:169.254.169.252:80-cmd:/usr/bin/node /opt/s3.js /data",
+      "guestfwd=tcp:169.254.169.252:80-cmd:/usr/bin/node /opt/services.js /data",
   ]);
   expect(valuesOf("-pidfile", argv)).toEqual(["/data/instances/i-0123456789abcdef0/pid"]);
   // A full disk must stop the machine, not be told to it as an error.

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { RunInstancesCommand, CreateTagsCommand } from "@aws-sdk/client-ec2";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -43,14 +43,71 @@ function get(path: string, of: InstanceView = it, at = now): MetadataResponse {
   return respond({ method: "GET", target: path, headers }, of, at);
 }
 
-test("what kind of instance it is, and its profile without credentials", () => {
+test("what kind of instance it is, and where its services are", () => {
   expect(get("/latest/meta-data/instance-life-cycle").body.toString()).toBe("spot");
-  expect(JSON.parse(get("/latest/meta-data/iam/info").body.toString())).toMatchObject({
-    Code: "Success",
-    InstanceProfileArn: it.profileArn,
+  expect(get("/latest/meta-data/ami-launch-index").body.toString()).toBe("0");
+  expect(get("/latest/meta-data/services/").body).toBe("domain\nendpoint\npartition");
+  expect(get("/latest/meta-data/services/endpoint").body).toBe("http://169.254.169.252");
+});
+
+describe("an instance profile", () => {
+  const launchedAt = it.launchedAt;
+  const hours = 3_600_000;
+  const at = (path: string, time: number, of: InstanceView = it): MetadataResponse => {
+    const headers = { "x-aws-ec2-metadata-token-ttl-seconds": "60" };
+    const put = respond({ method: "PUT", target: "/latest/api/token", headers }, of, time);
+    const withToken = { "x-aws-ec2-metadata-token": put.body.toString() };
+    return respond({ method: "GET", target: `/latest/meta-data/iam${path}`, headers: withToken }, of, time);
+  };
+  const keys = (time: number, of: InstanceView = it): unknown =>
+    JSON.parse(at("/security-credentials/web", time, of).body.toString());
+
+  test("is shown with the credentials of its role", () => {
+    expect(at("/", launchedAt).body).toBe("info\nsecurity-credentials/");
+    expect(JSON.parse(at("/info", launchedAt).body.toString())).toMatchObject({
+      Code: "Success",
+      InstanceProfileArn: it.profileArn,
+    });
+    expect(at("/security-credentials/", launchedAt).body).toBe("web");
+    // As EC2 writes it, for shell programs.
+    expect(at("/security-credentials/web", launchedAt).body.toString().split("\n")).toEqual([
+      "{",
+      '  "Code" : "Success",',
+      '  "LastUpdated" : "2026-01-02T03:04:05Z",',
+      '  "Type" : "AWS-HMAC",',
+      expect.stringMatching(/^ {2}"AccessKeyId" : "ASIA[A-Z2-7]{16}",$/),
+      expect.stringMatching(/^ {2}"SecretAccessKey" : "[A-Za-z0-9+/]{40}",$/),
+      expect.stringMatching(/^ {2}"Token" : "[A-Za-z0-9+/]+=*",$/),
+      '  "Expiration" : "2026-01-02T09:04:05Z"',
+      "}",
+    ]);
+    expect(at("/security-credentials/other", launchedAt).status).toBe(404);
   });
-  expect(get("/latest/meta-data/iam/security-credentials/").status).toBe(404);
-  expect(get("/latest/meta-data/iam", { ...it, profileArn: undefined }).status).toBe(404);
+
+  test("credentials stay for three hours and last for six; each instance has its own", () => {
+    const first = keys(launchedAt);
+    expect(keys(launchedAt + 3 * hours - 1)).toEqual(first);
+    expect(keys(launchedAt + 3 * hours)).toMatchObject({ Expiration: "2026-01-02T12:04:05Z" });
+    expect(keys(launchedAt + 3 * hours)).not.toEqual(first);
+    const secrets = [
+      it,
+      { ...it, id: "i-0123456789abcdef1" },
+      { ...it, metadata: { ...it.metadata, key: "another" } },
+    ].map((of) => JSON.stringify(keys(launchedAt, of)));
+    expect(new Set(secrets).size).toBe(3);
+  });
+
+  test("a path is no part of the role's name", () => {
+    const of = { ...it, profileArn: "arn:aws:iam::000000000000:instance-profile/team/app" };
+    expect(at("/security-credentials/", launchedAt, of).body).toBe("app");
+  });
+
+  test("without one there is nothing", () => {
+    const bare = { ...it, profileArn: undefined };
+    for (const path of ["", "/", "/info", "/security-credentials/", "/security-credentials/web"]) {
+      expect(at(path, launchedAt, bare).status).toBe(404);
+    }
+  });
 });
 
 test.each([

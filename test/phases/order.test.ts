@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { readOutcome } from "../../src/launch/outcome.ts";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
+import { fakeMetadata } from "./metadata.ts";
 import {
-  fakeMetadata,
   finished,
   happened,
   machineWith,
@@ -168,7 +168,7 @@ describe.skipIf(noTestMachines)(`order, lateness and output${skipped}`, () => {
       expect.arrayContaining([
         "nosuch: there is no such service in this machine's bundle",
         "broken: init: step init.sh ended with status 3",
-        expect.stringContaining("the launch: its request could not be read"),
+        "the launch: the tag bake-ami:with names something that is no service: ; * $(touch /root/evil)",
       ]),
     );
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { noTestMachines } from "../support/nspawn.ts";
-import { fakeMetadata, happened, machineWith, Project, runPhase } from "./support.ts";
+import { fakeMetadata } from "./metadata.ts";
+import { happened, machineWith, Project, runPhase } from "./support.ts";
 
 /** Test machines share this computer's network, and the services want their own ports. */
 const portsInUse = [80, 443].some(isListenedOn);

@@ -1,6 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm, symlink } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +7,7 @@ import { makeBundle } from "../../src/bundle/index.ts";
 import { readCatalog, type Phase } from "../../src/catalog/index.ts";
 import { JournalExportParser, type JournalEntry } from "../../src/machine/journal-export.ts";
 import { makePlan, type Plan } from "../../src/plan/index.ts";
-import { bootMachine, freePort, type TestMachine } from "../support/nspawn.ts";
+import { bootMachine, type TestMachine } from "../support/nspawn.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
@@ -198,35 +197,4 @@ export function names(happening: Happened, event: string, phase?: string): strin
   return happening.events
     .filter((each) => each["event"] === event && (phase === undefined || each["phase"] === phase))
     .map(({ service, step }) => (step === undefined ? (service ?? "-") : `${service ?? "-"}/${step}`));
-}
-
-/** An IMDSv2 service on loopback: instance i-0123, image ami-4567, and one tag, which can be changed. */
-export async function fakeMetadata(
-  tag: string | undefined,
-): Promise<AsyncDisposable & { url: string; tag: string | undefined }> {
-  const server = createServer((request, response) => {
-    const answer = (status: number, body: string): void => {
-      response.writeHead(status).end(body);
-    };
-    if (request.method === "PUT" && request.url === "/latest/api/token") {
-      const isAsked = request.headers["x-aws-ec2-metadata-token-ttl-seconds"] !== undefined;
-      answer(isAsked ? 200 : 400, "the-token");
-    } else if (request.headers["x-aws-ec2-metadata-token"] !== "the-token") answer(401, "");
-    else if (request.url === "/latest/meta-data/instance-id") answer(200, "i-0123");
-    else if (request.url === "/latest/meta-data/ami-id") answer(200, "ami-4567");
-    else if (request.url === "/latest/meta-data/tags/instance/bake-ami:with" && metadata.tag !== undefined) {
-      answer(200, metadata.tag);
-    } else answer(404, "Not Found");
-  });
-  const port = await freePort();
-  const metadata = {
-    url: `http://127.0.0.1:${port}`,
-    tag,
-    async [Symbol.asyncDispose](): Promise<void> {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  return metadata;
 }

@@ -28,7 +28,34 @@ async function driveParameters(client: ssm.SSMClient, imageId: string): Promise<
   );
   await client.send(new ssm.GetParameterCommand({ Name, WithDecryption: true }));
   await client.send(new ssm.GetParametersCommand({ Names: [Name, "/no/such"] }));
+  await client.send(
+    new ssm.PutParameterCommand({
+      Name: "/every/secret",
+      Value: "x",
+      Type: "SecureString",
+      KeyId: "alias/aws/ssm",
+      Description: "of every action",
+      Tier: "Standard",
+      Overwrite: true,
+    }),
+  );
+  await client.send(
+    new ssm.GetParametersByPathCommand({
+      Path: "/every",
+      Recursive: true,
+      WithDecryption: true,
+      MaxResults: 1,
+      ParameterFilters: [{ Key: "Type", Option: "Equals", Values: ["SecureString"] }],
+    }),
+  );
+  await client.send(
+    new ssm.DescribeParametersCommand({
+      MaxResults: 1,
+      ParameterFilters: [{ Key: "Path", Option: "Recursive", Values: ["/every"] }],
+    }),
+  );
   await client.send(new ssm.DeleteParameterCommand({ Name }));
+  await client.send(new ssm.DeleteParametersCommand({ Names: ["/every/secret", "/no/such"] }));
 }
 
 async function driveDescriptions(client: ec2.EC2Client): Promise<void> {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Caller } from "../identity/caller.ts";
 import { ApiError } from "../protocol/errors.ts";
 import { parseParameters, type QueryNode } from "../protocol/query.ts";
 import type { XmlObject } from "../protocol/xml.ts";
@@ -7,6 +8,7 @@ import type { State } from "../state/schema.ts";
 
 /** What an action's handler works with; one per request. */
 export interface Context {
+  readonly caller: Caller;
   /** The Region that the client meant; names zones, hosts and ARNs, and otherwise changes nothing. */
   readonly region: string;
   /** Milliseconds since the epoch. */

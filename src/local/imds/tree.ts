@@ -1,5 +1,9 @@
+import { credentialsOf, currentSession } from "../identity/role-credentials.ts";
 import { instanceProfileId } from "../state/ids.ts";
 import type { InstanceView } from "./instance-view.ts";
+
+/** Where machines of the local cloud find S3, Systems Manager, STS and EC2. */
+const guestEndpoint = "http://169.254.169.252";
 
 /** A document, or a directory of them. */
 export type Node = string | Buffer | ReadonlyMap<string, Node>;
@@ -30,7 +34,7 @@ function metaData(it: InstanceView, now: number): Node {
       ]),
     ],
     ["hostname", host],
-    ["iam", it.profileArn === undefined ? undefined : directory([["info", profileInfo(it.profileArn, it)]])],
+    ["iam", it.profileArn === undefined ? undefined : profile(it.profileArn, it, now)],
     ["instance-action", "none"],
     ["instance-id", it.id],
     ["instance-life-cycle", it.spot ? "spot" : "on-demand"],
@@ -56,6 +60,8 @@ function metaData(it: InstanceView, now: number): Node {
       "services",
       directory([
         ["domain", "amazonaws.com"],
+        // Not on EC2: where this machine finds the services, for systems that have no AWS_ENDPOINT_URL in their environment.
+        ["endpoint", guestEndpoint],
         ["partition", "aws"],
       ]),
     ],
@@ -64,18 +70,42 @@ function metaData(it: InstanceView, now: number): Node {
   ]);
 }
 
-/** There are no credentials beside it: those would be IAM's, which is not here. */
-function profileInfo(arn: string, { launchedAt }: InstanceView): string {
-  return JSON.stringify(
-    {
-      Code: "Success",
-      LastUpdated: new Date(launchedAt).toISOString().replace(/\.\d+Z$/, "Z"),
-      InstanceProfileArn: arn,
-      InstanceProfileId: instanceProfileId(arn),
-    },
-    undefined,
-    2,
-  );
+/**
+ * What the instance has by its profile, whose role has the same name.
+ * (Amazon EC2 User Guide, "Retrieve security credentials from instance metadata")
+ */
+function profile(arn: string, it: InstanceView, now: number): Node {
+  const session = currentSession({ id: it.id, launchedAt: it.launchedAt, profileArn: arn }, now);
+  const { issuedAt, expiresAt, ...credentials } = credentialsOf(session, it.metadata.key);
+  const info = {
+    Code: "Success",
+    LastUpdated: timestamp(issuedAt),
+    InstanceProfileArn: arn,
+    InstanceProfileId: instanceProfileId(arn),
+  };
+  const keys = {
+    Code: "Success",
+    LastUpdated: timestamp(issuedAt),
+    Type: "AWS-HMAC",
+    AccessKeyId: credentials.accessKeyId,
+    SecretAccessKey: credentials.secretAccessKey,
+    Token: credentials.token,
+    Expiration: timestamp(expiresAt),
+  };
+  return directory([
+    ["info", shown(info)],
+    ["security-credentials", directory([[session.role, shown(keys)]])],
+  ]);
+}
+
+/** One member a line, with the blanks that EC2 puts in: shell programs read it by them. */
+function shown(members: Readonly<Record<string, string>>): string {
+  return JSON.stringify(members, undefined, 2).replaceAll(/^( +"\w+"):/gm, "$1 :");
+}
+
+/** To the second, as this service tells times. */
+function timestamp(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
 /**
@@ -84,7 +114,7 @@ function profileInfo(arn: string, { launchedAt }: InstanceView): string {
  */
 function spotNotice({ interruption }: InstanceView, now: number): Node | undefined {
   if (interruption === undefined || now < interruption.noticeAt) return undefined;
-  const time = new Date(interruption.at).toISOString().replace(/\.\d+Z$/, "Z");
+  const time = timestamp(interruption.at);
   return directory([
     ["instance-action", JSON.stringify({ action: "terminate", time })],
     ["termination-time", time],
@@ -124,7 +154,7 @@ function identityDocument(it: InstanceView): string {
       imageId: it.imageId,
       instanceId: it.id,
       instanceType: it.type,
-      pendingTime: new Date(it.launchedAt).toISOString().replace(/\.\d+Z$/, "Z"),
+      pendingTime: timestamp(it.launchedAt),
       privateIp: it.privateAddress,
       region: it.region,
       version: "2017-09-30",

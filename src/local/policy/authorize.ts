@@ -1,3 +1,4 @@
+import type { Caller } from "../identity/caller.ts";
 import { ApiError } from "../protocol/errors.ts";
 import { accountId, type State } from "../state/schema.ts";
 import type { PolicyDocument } from "./document.ts";
@@ -7,8 +8,7 @@ import { Subjects } from "./subjects.ts";
 
 /** One call of the API, and who makes it. */
 export interface AuthorizedCall extends Omit<Asked, "subjects"> {
-  /** An ARN. */
-  readonly caller: string;
+  readonly caller: Caller;
 }
 
 /**
@@ -21,10 +21,10 @@ export interface AuthorizedCall extends Omit<Asked, "subjects"> {
 export function authorize(policy: PolicyDocument, call: AuthorizedCall, state: State): void {
   const { caller, region } = call;
   const known = new Map([
-    ["aws:principalarn", caller],
+    ["aws:principalarn", caller.principalArn],
     ["aws:principalaccount", accountId],
-    ["aws:username", caller.split("/").at(-1) ?? ""],
-    ["aws:userid", `LOCAL${caller.split("/").at(-1) ?? ""}`],
+    ["aws:userid", caller.userId],
+    ...(caller.userName === undefined ? [] : [["aws:username", caller.userName] as const]),
   ]);
   const questions = questionsOf({ ...call, subjects: new Subjects(state, region) }, known);
   for (const question of questions ?? []) {
@@ -41,7 +41,7 @@ function denial(call: AuthorizedCall, question: Question, decision: Decision): A
     decision === "explicitly denied"
       ? "with an explicit deny in an identity-based policy"
       : `because no identity-based policy allows the ${action} action`;
-  const text = `User: ${call.caller} is not authorized to perform: ${what} ${why}`;
+  const text = `User: ${call.caller.arn} is not authorized to perform: ${what} ${why}`;
   switch (call.service) {
     case "ssm":
       return new ApiError("AccessDeniedException", text);
@@ -68,7 +68,7 @@ function encoded({ caller }: AuthorizedCall, question: Question, decision: Decis
       allowed: false,
       explicitDeny: decision === "explicitly denied",
       context: {
-        principal: { arn: caller },
+        principal: { arn: caller.arn },
         action: question.action,
         resource: question.resource,
         conditions: { items },

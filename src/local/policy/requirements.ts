@@ -152,8 +152,11 @@ const tables: Readonly<Record<string, Readonly<Record<string, Needs>>>> = {
   s3: s3Needs,
   ssm: {
     DeleteParameter: parameters,
+    DeleteParameters: parameters,
+    DescribeParameters: anything,
     GetParameter: parameters,
     GetParameters: parameters,
+    GetParametersByPath: ({ query, region }) => [{ on: parameter(textAt(query, "Path") ?? "", region) }],
     PutParameter: parameters,
   },
   // "No permissions are required to perform this operation", and no Deny stops it. (STS API Reference)

@@ -12,8 +12,8 @@ export const network = {
   gateway: "169.254.0.2",
   dns: "169.254.0.3",
   metadata: "169.254.169.254",
-  /** Where machines find the object store. */
-  objects: "169.254.169.252",
+  /** Where machines find S3, Systems Manager, STS and EC2. */
+  services: "169.254.169.252",
   id: "n0",
 } as const;
 
@@ -38,8 +38,8 @@ export interface Machine {
       };
   /** The program that answers one connection to the metadata service. */
   readonly metadataCommand: readonly string[];
-  /** The program that answers one connection to the object store. */
-  readonly objectsCommand: readonly string[];
+  /** The program that answers one connection to the services. */
+  readonly servicesCommand: readonly string[];
 }
 
 export function qemuProgram(architecture: Architecture): string {
@@ -100,13 +100,13 @@ function bootArguments(boot: Machine["boot"], instance: Machine["instance"]): st
   return ["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", `${boot.commandLine} ${own}`];
 }
 
-function netdev({ instance, metadataCommand, objectsCommand }: Machine): string {
+function netdev({ instance, metadataCommand, servicesCommand }: Machine): string {
   return [
     `user,id=${network.id},net=${network.block},host=${network.gateway},dns=${network.dns}`,
     `dhcpstart=${instance.privateAddress}`,
     ...instance.forwards.map((forward) => `hostfwd=${forwardRule(instance, forward)}`),
     `guestfwd=tcp:${network.metadata}:80-cmd:${escaped(shellCommand(metadataCommand))}`,
-    `guestfwd=tcp:${network.objects}:80-cmd:${escaped(shellCommand(objectsCommand))}`,
+    `guestfwd=tcp:${network.services}:80-cmd:${escaped(shellCommand(servicesCommand))}`,
   ].join(",");
 }
 

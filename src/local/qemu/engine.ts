@@ -94,7 +94,7 @@ async function start(cloudDirectory: string, directory: string, instance: Instan
         join(cloudDirectory, "state.json"),
         instance.id,
       ],
-      objectsCommand: [process.execPath, await guestProgram("s3-main"), cloudDirectory],
+      servicesCommand: [process.execPath, await guestProgram("services-main"), cloudDirectory],
     }),
   );
 }

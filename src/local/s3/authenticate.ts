@@ -1,17 +1,17 @@
+import type { Caller } from "../identity/caller.ts";
+import type { KeyProblem, KeyRing } from "../identity/key-ring.ts";
 import { claimInHeader, claimInQuery, malformed, unsigned, type Claim, type Clocks } from "./claims.ts";
 import { S3Error } from "./errors.ts";
 import { percentDecoded, queryParameters, type QueryParameters, type S3Request } from "./request.ts";
 import { canonicalRequest, isSame, signatureOf, signingKey, stringToSign, type Scope } from "./signature.ts";
 
-/** The only ones there are. They are no secret: the endpoint is on loopback, and files are the user's own. */
-export const credentials = { accessKeyId: "local", secretAccessKey: "local" } as const;
-
 /** What a request turned out to be. */
 export interface Authenticated {
+  readonly caller: Caller;
   readonly region: string;
   /** All parameters but those of the signature, and but those that stand for headers. */
   readonly query: QueryParameters;
-  /** With the `x-amz-` parameters of a presigned URL, which stand for headers. */
+  /** With the `x-amz-` parameters of a presigned URL, which stand for headers; without the token, which is checked. */
   readonly headers: Readonly<Record<string, string>>;
   readonly signed: Signed;
 }
@@ -28,10 +28,14 @@ export interface Signed {
 
 /**
  * Checks the signature of a request, in its `Authorization` header or in its query.
- * @throws S3Error as S3 does: `AccessDenied`, `SignatureDoesNotMatch`, `InvalidAccessKeyId`, `RequestTimeTooSkewed`,
- *   `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`, `InvalidRequest`
+ * @throws S3Error as S3 does: `AccessDenied`, `SignatureDoesNotMatch`, `InvalidAccessKeyId`, `InvalidToken`,
+ *   `ExpiredToken`, `RequestTimeTooSkewed`, `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`, `InvalidRequest`
  */
-export function authenticate(request: S3Request, clocks: Clocks): Authenticated {
+export async function authenticate(
+  request: S3Request,
+  clocks: Clocks,
+  keys: KeyRing,
+): Promise<Authenticated> {
   const query = queryParameters(request.query);
   const { headers } = request;
   const presigned = query.some(([name]) => name.toLowerCase() === "x-amz-algorithm");
@@ -48,14 +52,12 @@ export function authenticate(request: S3Request, clocks: Clocks): Authenticated 
     ? claimInQuery(query, headers, clocks)
     : claimInHeader(header ?? "", headers, clocks);
   const scope = scopeOf(claim, presigned);
-  if (scope.accessKeyId !== credentials.accessKeyId) {
-    throw new S3Error(
-      "InvalidAccessKeyId",
-      "The AWS Access Key Id you provided does not exist in our records.",
-      403,
-      { AWSAccessKeyId: scope.accessKeyId },
-    );
-  }
+  const { accessKeyId } = scope;
+  const token = presigned
+    ? query.find(([name]) => name.toLowerCase() === tokenName)?.[1]
+    : headers[tokenName];
+  const found = await keys.find({ accessKeyId, token, presigned, now: clocks.now() });
+  if (typeof found === "string") throw refusalOf(found, accessKeyId);
   const unsignedHeaders = Object.keys(headers).filter(
     (name) => (name === "host" || name.startsWith("x-amz-")) && !claim.signedHeaders.includes(name),
   );
@@ -67,7 +69,7 @@ export function authenticate(request: S3Request, clocks: Clocks): Authenticated 
       { HeadersNotSigned: unsignedHeaders.join(", ") },
     );
   }
-  const key = signingKey(credentials.secretAccessKey, scope);
+  const key = signingKey(found.secretAccessKey, scope);
   const canonical = canonicalRequest({
     method: request.method,
     path: percentDecoded(request.path),
@@ -94,10 +96,34 @@ export function authenticate(request: S3Request, clocks: Clocks): Authenticated 
   const { timestamp, payload } = claim;
   const signed = { timestamp, scope, key, signature, payload };
   return {
+    caller: found.caller,
     region: scope.region,
     signed,
-    ...(presigned ? withoutSignature(query, headers) : { query, headers }),
+    ...(presigned ? withoutSignature(query, headers) : { query, headers: withoutToken(headers) }),
   };
+}
+
+const tokenName = "x-amz-security-token";
+
+function withoutToken(headers: S3Request["headers"]): S3Request["headers"] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== tokenName));
+}
+
+/** (Amazon S3 API Reference, "List of error codes") */
+function refusalOf(problem: KeyProblem, accessKeyId: string): S3Error {
+  switch (problem) {
+    case "unknown key":
+      return new S3Error(
+        "InvalidAccessKeyId",
+        "The AWS Access Key Id you provided does not exist in our records.",
+        403,
+        { AWSAccessKeyId: accessKeyId },
+      );
+    case "bad token":
+      return new S3Error("InvalidToken", "The provided token is malformed or otherwise invalid.", 400);
+    case "expired token":
+      return new S3Error("ExpiredToken", "The provided token has expired.", 400);
+  }
 }
 
 /** @throws S3Error when it is no credential for S3 on the day of the signature */
@@ -136,6 +162,7 @@ const signatureParameters = new Set([
   "x-amz-credential",
   "x-amz-date",
   "x-amz-expires",
+  tokenName,
   "x-amz-signedheaders",
   "x-amz-signature",
 ]);

@@ -18,7 +18,7 @@ export interface Claim {
   readonly payload: string;
 }
 
-const largestSkewMs = 15 * 60 * 1000;
+export const largestSkewMs = 15 * 60 * 1000;
 const longestExpiry = 604_800;
 
 /** The error for a request without a signature that counts. */
@@ -34,21 +34,8 @@ export function unsigned(query: QueryParameters): S3Error {
 /** @throws S3Error for a header that claims nothing, or at the wrong time */
 export function claimInHeader(header: string, headers: S3Request["headers"], { system }: Clocks): Claim {
   if (!header.startsWith(`${algorithm} `)) throw unsigned([["AWSAccessKeyId", ""]]);
-  const parts = new Map(
-    header
-      .slice(algorithm.length)
-      .split(",")
-      .map((part) => {
-        const equals = part.indexOf("=");
-        return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
-      }),
-  );
-  const [credential, names, signature] = [
-    parts.get("Credential"),
-    parts.get("SignedHeaders"),
-    parts.get("Signature"),
-  ];
-  if (credential === undefined || names === undefined || signature === undefined) {
+  const given = signatureIn(header);
+  if (given === undefined) {
     throw malformed(false, "the Credential, SignedHeaders and Signature must all be given.");
   }
   const payload = headers["x-amz-content-sha256"];
@@ -56,7 +43,7 @@ export function claimInHeader(header: string, headers: S3Request["headers"], { s
     throw invalidRequest("Missing required header for this request: x-amz-content-sha256");
   }
   const timestamp = headers["x-amz-date"] ?? basicForm(Date.parse(headers["date"] ?? ""));
-  const at = timeOf(timestamp);
+  const at = signatureTime(timestamp);
   if (Number.isNaN(at)) {
     throw new S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", 403);
   }
@@ -73,7 +60,32 @@ export function claimInHeader(header: string, headers: S3Request["headers"], { s
       },
     );
   }
-  return { credential, signedHeaders: namesIn(names), signature, timestamp, payload };
+  return { ...given, timestamp, payload };
+}
+
+/**
+ * What an `Authorization` header of this algorithm says, for any service.
+ * @returns undefined when a part of it is missing
+ */
+export function signatureIn(
+  header: string,
+): Pick<Claim, "credential" | "signedHeaders" | "signature"> | undefined {
+  const parts = new Map(
+    header
+      .slice(algorithm.length)
+      .split(",")
+      .map((part) => {
+        const equals = part.indexOf("=");
+        return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
+      }),
+  );
+  const [credential, names, signature] = [
+    parts.get("Credential"),
+    parts.get("SignedHeaders"),
+    parts.get("Signature"),
+  ];
+  if (credential === undefined || names === undefined || signature === undefined) return undefined;
+  return { credential, signedHeaders: namesIn(names), signature };
 }
 
 /** @throws S3Error for a query that claims nothing, or not now */
@@ -101,7 +113,7 @@ export function claimInQuery(query: QueryParameters, headers: S3Request["headers
   if (values.get("x-amz-algorithm") !== algorithm) {
     throw malformed(true, `X-Amz-Algorithm only supports "${algorithm}"`);
   }
-  const at = timeOf(timestamp);
+  const at = signatureTime(timestamp);
   if (Number.isNaN(at)) {
     throw malformed(true, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
   }
@@ -136,8 +148,8 @@ export function malformed(presigned: boolean, why: string): S3Error {
     : new S3Error("AuthorizationHeaderMalformed", `The authorization header is malformed; ${why}`, 400);
 }
 
-/** @returns milliseconds since the epoch, or NaN */
-function timeOf(timestamp: string): number {
+/** When something was signed: milliseconds since the epoch, or NaN. */
+export function signatureTime(timestamp: string): number {
   const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(timestamp) ?? [];
   if (parts.length === 0) return Number.NaN;
   const [year = "", month = "", day = "", hour = "", minute = "", second = ""] = parts;

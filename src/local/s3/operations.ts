@@ -2,7 +2,7 @@ import { bucketOperations } from "./buckets.ts";
 import { completeOperations } from "./complete.ts";
 import { readConditions } from "./conditions.ts";
 import { copyOperations } from "./copy.ts";
-import { S3Error, notImplemented } from "./errors.ts";
+import { notImplemented } from "./errors.ts";
 import { listingOperations } from "./listing.ts";
 import { multipartOperations } from "./multipart.ts";
 import { objectOperations } from "./objects.ts";
@@ -72,9 +72,6 @@ export function operationFor(
 function checkHeaders(operation: Operation, headers: Readonly<Record<string, string>>): void {
   const taken = new Set([...(operation.marks ?? []), ...(operation.headers ?? [])]);
   for (const name of Object.keys(headers)) {
-    if (name === "x-amz-security-token") {
-      throw new S3Error("InvalidToken", "The provided token is malformed or otherwise invalid.", 400);
-    }
     if (!name.startsWith("x-amz-") && !meaningful.has(name)) continue;
     if (neutralHeaders.has(name) || taken.has(name)) continue;
     if (name.startsWith("x-amz-meta-") && taken.has("x-amz-meta-")) continue;

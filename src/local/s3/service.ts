@@ -3,6 +3,8 @@ import { BakeError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Reply } from "../api.ts";
 import type { Call, Interceptor } from "../cloud.ts";
 import { ConnectionLost } from "../faults/call-faults.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { KeyRing } from "../identity/key-ring.ts";
 import { ApiError } from "../protocol/errors.ts";
 import { authenticate } from "./authenticate.ts";
 import { Body } from "./body.ts";
@@ -19,6 +21,8 @@ import { s3Document } from "./xml.ts";
 export interface ObjectServiceOptions {
   /** The cloud's; objects are kept in `objects` within. */
   readonly directory: string;
+  /** With what requests may be signed. */
+  readonly keys: KeyRing;
   readonly intercept: Interceptor;
   /** The cloud's clock, in milliseconds since the epoch. */
   readonly now: () => number;
@@ -27,11 +31,13 @@ export interface ObjectServiceOptions {
 /** An S3-compatible object store on this computer. */
 export class ObjectService {
   readonly #store: ObjectStore;
+  readonly #keys: KeyRing;
   readonly #intercept: Interceptor;
   readonly #now: () => number;
 
-  constructor({ directory, intercept, now }: ObjectServiceOptions) {
+  constructor({ directory, keys, intercept, now }: ObjectServiceOptions) {
     this.#store = new ObjectStore(directory);
+    this.#keys = keys;
     this.#intercept = intercept;
     this.#now = now;
   }
@@ -64,8 +70,8 @@ export class ObjectService {
 
   async #answer(request: S3Request, requestId: string): Promise<S3Response> {
     try {
-      const { operation, call, region } = this.#read(request);
-      const asked = { service: "s3", action: operation.action, region, query: questionOf(call) };
+      const { operation, call, caller, region } = await this.#read(request);
+      const asked = { service: "s3", action: operation.action, caller, region, query: questionOf(call) };
       return await this.#intercepted(asked, async () => await operation.run(call), {
         request,
         requestId,
@@ -79,15 +85,16 @@ export class ObjectService {
   }
 
   /** What a request asks for. @throws S3Error */
-  #read(request: S3Request): {
+  async #read(request: S3Request): Promise<{
     readonly operation: Operation;
     readonly call: S3Call;
+    readonly caller: Caller;
     readonly region: string;
-  } {
+  }> {
     const now = this.#now;
-    const authenticated = authenticate(request, { now, system: Date.now });
+    const authenticated = await authenticate(request, { now, system: Date.now }, this.#keys);
     const target = targetOf(request);
-    const { region, headers } = authenticated;
+    const { caller, region, headers } = authenticated;
     const query = new Map(authenticated.query);
     if (target.bucket !== undefined) checkBucketName(target.bucket);
     const operation = operationFor(request.method, target, query, headers);
@@ -104,7 +111,7 @@ export class ObjectService {
       body: new Body(request, authenticated),
       partly: async (action, key, work) => {
         const done: { result?: Awaited<ReturnType<typeof work>> } = {};
-        const asked = { service: "s3", action, region, query: { Bucket: bucket, Key: key } };
+        const asked = { service: "s3", action, caller, region, query: { Bucket: bucket, Key: key } };
         await this.#intercept(asked, async () => {
           done.result = await work();
           return replyOf({ status: 204, headers: {}, body: "" }, "");
@@ -113,7 +120,7 @@ export class ObjectService {
         return done.result;
       },
     };
-    return { operation, call, region };
+    return { operation, call, caller, region };
   }
 
   /** Lets interceptors see a call and its reply, which is a stream that they leave alone or give up. */

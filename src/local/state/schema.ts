@@ -223,6 +223,11 @@ const parameter = z.object({
   value: z.string(),
   version: z.number(),
   changedAt: z.number(),
+  /** Who put it there: an ARN. Absent in a state that was written before it was kept, as is what follows. */
+  changedBy: z.string().optional(),
+  description: z.string().optional(),
+  /** The KMS key of a SecureString, as asked for; values are kept as they are, in a file that only the user may read. */
+  keyId: z.string().optional(),
 });
 
 export const stateSchema = z.object({

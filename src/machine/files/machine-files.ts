@@ -25,7 +25,7 @@ export async function openFiles(machine: Machine, name: string, signal: AbortSig
   };
   signal.addEventListener("abort", onAbort, { once: true });
   return {
-    side: new RemoteSide(sftp, name, machine.target.user),
+    side: new RemoteSide(sftp, connection.closed, name, machine.target.user),
     [Symbol.dispose]: () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);

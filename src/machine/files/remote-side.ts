@@ -7,30 +7,51 @@ const noSuchFile = 2;
 const permissionDenied = 3;
 const failure = 4;
 
-type Done<T> = (error: Error | null | undefined, value: T) => void;
+/**
+ * Calls with a callback as promises. When the connection is gone ssh2 calls nobody back, so all that wait are told here.
+ */
+class Calls {
+  readonly #waiting = new Set<(error: Error) => void>();
+  #lost: Error | undefined;
 
-/** What a call with a callback gives. */
-async function promised<T>(call: (done: Done<T>) => void): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    call((error, value) => {
-      if (error === null || error === undefined) resolve(value);
-      else reject(error);
+  constructor(closed: Promise<void>) {
+    void closed.then(() => {
+      const lost = new Error("the SSH connection was lost");
+      this.#lost = lost;
+      for (const reject of this.#waiting) reject(lost);
     });
-  });
+  }
+
+  async make<T>(call: (done: Done<T>) => void): Promise<T> {
+    if (this.#lost !== undefined) throw this.#lost;
+    return await new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      call((error, value) => {
+        this.#waiting.delete(reject);
+        if (error === null || error === undefined) resolve(value);
+        else reject(error);
+      });
+    });
+  }
 }
+
+type Done<T> = (error: Error | null | undefined, value: T) => void;
 
 /** The files of a machine, as its SFTP server shows them. */
 export class RemoteSide implements Side {
   readonly #sftp: SFTPWrapper;
+  readonly #calls: Calls;
   readonly #machine: string;
   readonly #user: string;
 
   /**
+   * @param closed settles when the connection is gone
    * @param machine as the person named it, for messages
    * @param user who is logged in
    */
-  constructor(sftp: SFTPWrapper, machine: string, user: string) {
+  constructor(sftp: SFTPWrapper, closed: Promise<void>, machine: string, user: string) {
     this.#sftp = sftp;
+    this.#calls = new Calls(closed);
     this.#machine = machine;
     this.#user = user;
   }
@@ -42,7 +63,7 @@ export class RemoteSide implements Side {
   async look(path: string, follow: boolean): Promise<Entry | undefined> {
     try {
       return entryOf(
-        await promised<Stats>((done) => {
+        await this.#calls.make<Stats>((done) => {
           if (follow) this.#sftp.stat(path, done);
           else this.#sftp.lstat(path, done);
         }),
@@ -70,14 +91,14 @@ export class RemoteSide implements Side {
     const handle = await this.#do<Buffer>("read", path, (done) => {
       this.#sftp.open(path, "r", done);
     });
-    return new RemoteFile(this.#sftp, this, handle, path);
+    return new RemoteFile(this.#sftp, this.#calls, this, handle, path);
   }
 
   async create(path: string, shown: string): Promise<OpenFile> {
     const handle = await this.#do<Buffer>("write", shown, (done) => {
       this.#sftp.open(path, "wx", 0o600, done);
     });
-    return new RemoteFile(this.#sftp, this, handle, shown);
+    return new RemoteFile(this.#sftp, this.#calls, this, handle, shown);
   }
 
   async makeDirectory(path: string): Promise<void> {
@@ -133,7 +154,7 @@ export class RemoteSide implements Side {
 
   async #do<T>(verb: string, path: string, call: (done: Done<T>) => void): Promise<T> {
     try {
-      return await promised(call);
+      return await this.#calls.make(call);
     } catch (error) {
       throw await this.explain(error, verb, path);
     }
@@ -165,7 +186,7 @@ export class RemoteSide implements Side {
 
   async #guess(path: string): Promise<string> {
     try {
-      const stats = await promised<Stats>((done) => {
+      const stats = await this.#calls.make<Stats>((done) => {
         this.#sftp.lstat(path, done);
       });
       if (stats.isDirectory()) return "it is a directory";
@@ -177,7 +198,7 @@ export class RemoteSide implements Side {
 
   async #isFull(directory: string): Promise<boolean> {
     try {
-      const info = await promised<unknown>((done) => {
+      const info = await this.#calls.make<unknown>((done) => {
         this.#sftp.ext_openssh_statvfs(directory, (error, value: unknown) => {
           done(error, value);
         });
@@ -196,12 +217,14 @@ export class RemoteSide implements Side {
 
 class RemoteFile implements OpenFile {
   readonly #sftp: SFTPWrapper;
+  readonly #calls: Calls;
   readonly #side: RemoteSide;
   readonly #handle: Buffer;
   readonly #path: string;
 
-  constructor(sftp: SFTPWrapper, side: RemoteSide, handle: Buffer, path: string) {
+  constructor(sftp: SFTPWrapper, calls: Calls, side: RemoteSide, handle: Buffer, path: string) {
     this.#sftp = sftp;
+    this.#calls = calls;
     this.#side = side;
     this.#handle = handle;
     this.#path = path;
@@ -219,7 +242,7 @@ class RemoteFile implements OpenFile {
 
   async #readSome(buffer: Buffer, offset: number, position: number): Promise<number> {
     try {
-      return await promised<number>((done) => {
+      return await this.#calls.make<number>((done) => {
         this.#sftp.read(this.#handle, buffer, offset, buffer.length - offset, position, (error, count) => {
           done(error, count);
         });
@@ -251,7 +274,7 @@ class RemoteFile implements OpenFile {
 
   async #do(verb: string, call: (done: (error?: Error | null) => void) => void): Promise<void> {
     try {
-      await promised<undefined>((done) => {
+      await this.#calls.make<undefined>((done) => {
         call((error) => {
           done(error, undefined);
         });
