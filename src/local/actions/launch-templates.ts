@@ -7,7 +7,6 @@ import { newId } from "../state/ids.ts";
 import type { LaunchTemplate, LaunchTemplateVersion, State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
 import { latestVersion, templateFor, templateNameParameters, versionFor } from "./choose-template.ts";
-import { callerArn } from "./identity.ts";
 import { digestOf } from "./run-parameters.ts";
 import { tagSet, tagsFor, tagSpecificationParameters } from "./tags.ts";
 import { checkTemplateData, overridden, templateData, type LaunchQuery } from "./template-data.ts";
@@ -57,7 +56,7 @@ function makeVersion(
     number,
     ...(VersionDescription === "" ? {} : { description: VersionDescription }),
     createdAt: context.now(),
-    createdBy: callerArn(),
+    createdBy: context.caller.arn,
     data,
     ...(ClientToken === undefined ? {} : { clientToken: ClientToken }),
     requestDigest: digestOf(request),
