@@ -7,12 +7,14 @@ import { imageActions } from "./actions/images.ts";
 import { instanceTypeActions } from "./actions/instance-types.ts";
 import { instanceActions } from "./actions/instances.ts";
 import { keyPairActions } from "./actions/key-pairs.ts";
+import { launchTemplateActions } from "./actions/launch-templates.ts";
 import { modifyInstanceActions } from "./actions/modify-instance.ts";
 import { parameterActions } from "./actions/parameters.ts";
 import { runInstances } from "./actions/run-instances.ts";
 import { securityGroupActions } from "./actions/security-groups.ts";
 import { snapshotActions } from "./actions/snapshots.ts";
 import { tagActions } from "./actions/tags.ts";
+import { templateVersionActions } from "./actions/template-versions.ts";
 import { volumeActions } from "./actions/volumes.ts";
 import type { ApiError } from "./protocol/errors.ts";
 import { jsonText } from "./protocol/json.ts";
@@ -49,6 +51,8 @@ export const ec2: Service = {
     ...securityGroupActions,
     ...networkActions,
     ...instanceTypeActions,
+    ...launchTemplateActions,
+    ...templateVersionActions,
   ]),
   dryRuns: true,
   contentType: xml,

@@ -135,6 +135,40 @@ async function instance(group: string): Promise<string> {
   return id;
 }
 
+async function templates(): Promise<void> {
+  const data = `ImageId=${local.imageId},InstanceType=t3.small,EbsOptimized=true`;
+  const name = "--launch-template-name cli";
+  const id = await ec2(
+    `create-launch-template ${name} --launch-template-data ${data} --query LaunchTemplate.LaunchTemplateId`,
+  );
+  await ec2(
+    `create-launch-template-version ${name} --source-version 1 --launch-template-data InstanceType=t3.large`,
+  );
+  await ec2(`modify-launch-template ${name} --default-version 2`);
+  expect(
+    await ec2(
+      `describe-launch-templates --launch-template-ids ${id} --query LaunchTemplates[].DefaultVersionNumber`,
+    ),
+  ).toBe("2");
+  expect(
+    await ec2(
+      `describe-launch-template-versions ${name} --query LaunchTemplateVersions[].LaunchTemplateData.[InstanceType,ImageId]`,
+    ),
+  ).toBe(`t3.large\t${local.imageId}\nt3.small\t${local.imageId}`);
+  const started = await ec2(
+    `run-instances --launch-template LaunchTemplateId=${id},Version=1 --query Instances[].[InstanceType,InstanceId]`,
+  );
+  const [type, instanceId = ""] = started.split("\t");
+  expect(type).toBe("t3.small");
+  await ec2(`terminate-instances --instance-ids ${instanceId}`);
+  expect(
+    await ec2(
+      `delete-launch-template-versions ${name} --versions 1 --query SuccessfullyDeletedLaunchTemplateVersions[].VersionNumber`,
+    ),
+  ).toBe("1");
+  await ec2(`delete-launch-template --launch-template-id ${id}`);
+}
+
 async function image(id: string): Promise<void> {
   const made = await ec2(`create-image --instance-id ${id} --name cli --no-reboot --query ImageId`);
   await ec2(`wait image-available --image-ids ${made}`);
@@ -168,6 +202,7 @@ describe.skipIf(noAws !== undefined)(`the aws command line ${noAws ?? ""}`, { ti
     await parameters();
     const group = await access();
     const id = await instance(group);
+    await templates();
     await image(id);
     await end(id, group);
     const all = services.flatMap(({ name, actions }) =>

@@ -120,12 +120,59 @@ describe("RunInstances", () => {
       /IPv6 CIDR block/,
     ],
     [
-      "a persistent spot request",
+      "a persistent spot request that ends when it is interrupted",
       { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "persistent" } } },
-      "InvalidParameterValue",
-      /persistent/,
+      "InvalidParameterCombination",
+      /terminate .* persistent/,
     ],
-    ["a dedicated machine", { Placement: { Tenancy: "dedicated" } }, "InvalidParameterValue", /dedicated/],
+    [
+      "a one-time spot request that stops",
+      {
+        InstanceMarketOptions: { MarketType: "spot", SpotOptions: { InstanceInterruptionBehavior: "stop" } },
+      },
+      "InvalidParameterCombination",
+      /'one-time'.*'stop'/,
+    ],
+    [
+      "a price that is none",
+      { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { MaxPrice: "cheap" } } },
+      "InvalidParameterValue",
+      /cheap/,
+    ],
+    [
+      "a protected spot instance",
+      { InstanceMarketOptions: { MarketType: "spot" }, DisableApiTermination: true },
+      "InvalidParameterCombination",
+      /disableApiTermination/,
+    ],
+    [
+      "tags of a spot request without one",
+      { TagSpecifications: [{ ResourceType: "spot-instances-request", Tags: [{ Key: "a", Value: "b" }] }] },
+      "InvalidParameterValue",
+      /spot market/,
+    ],
+    [
+      "an unknown placement group",
+      { Placement: { GroupName: "no" } },
+      "InvalidPlacementGroup.Unknown",
+      /'no'/,
+    ],
+    [
+      "a partition without a group",
+      { Placement: { PartitionNumber: 1 } },
+      "InvalidParameterCombination",
+      /partition/,
+    ],
+    ["an unknown host", { Placement: { HostId: "h-0123456789abcdef0" } }, "InvalidHostID.NotFound", /h-0123/],
+    ["what is no host", { Placement: { HostId: "rack" } }, "InvalidHostID.Malformed", /rack/],
+    ["any host", { Placement: { Tenancy: "host" } }, "InsufficientHostCapacity", /has none/],
+    [
+      "EBS optimisation where there is none",
+      { InstanceType: "t2.micro", EbsOptimized: true },
+      "Unsupported",
+      /EBS-optimized .*t2\.micro/,
+    ],
+    ["no image at all", { ImageId: undefined }, "MissingParameter", /ImageId/],
     ["an unknown zone", { Placement: { AvailabilityZone: "mars-1a" } }, "InvalidParameterValue", /mars-1a/],
   ];
   test.each(wrong)("refuses %s", async (_, more, name, message) => {
@@ -181,6 +228,9 @@ describe("the root volume", () => {
       Throughput: 2000,
       Encrypted: false,
     });
+    expect(await volumeOf({ VolumeInitializationRate: 300 })).toMatchObject({
+      VolumeInitializationRate: 300,
+    });
     expect(await volumeOf({ VolumeType: "gp2" })).toMatchObject({ VolumeType: "gp2", Iops: 100 });
   });
 
@@ -203,6 +253,8 @@ describe("the root volume", () => {
     ["too much", { VolumeSize: 100, Iops: 10_000, Throughput: 2001 }, "InvalidParameterValue", /125 to 2000/],
     ["too much for the IOPS", { Throughput: 751 }, "InvalidParameterValue", /0\.25/],
     ["IOPS of gp2", { VolumeType: "gp2", Iops: 3000 }, "InvalidParameterCombination", /gp2/],
+    ["too slow an initialization", { VolumeInitializationRate: 99 }, "InvalidParameterValue", /100 to 300/],
+    ["too quick a one", { VolumeInitializationRate: 301 }, "InvalidParameterValue", /100 to 300/],
     ["a key without encryption", { KmsKeyId: "alias/a" }, "InvalidParameterDependency", /Encrypted/],
     ["what is no key", { Encrypted: true, KmsKeyId: "mine" }, "InvalidParameterValue", /mine/],
   ];

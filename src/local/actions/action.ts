@@ -28,16 +28,23 @@ export interface Action {
   run(query: Readonly<Record<string, QueryNode>>, context: Context): Promise<XmlObject>;
 }
 
-/** One action of the API: the table of the parameters that it takes, and what it does with them. */
+/**
+ * One action of the API: the table of the parameters that it takes, and what it does with them.
+ * @param handle gets the request as it came, too
+ */
 export function action<S extends z.ZodType>(
   name: string,
   parameters: S,
-  handle: (context: Context, parameters: z.output<S>) => Promise<XmlObject>,
+  handle: (
+    context: Context,
+    parameters: z.output<S>,
+    query: Readonly<Record<string, QueryNode>>,
+  ) => Promise<XmlObject>,
 ): Action {
   return {
     name,
     parameters,
-    run: async (query, context) => await handle(context, parseParameters(parameters, query)),
+    run: async (query, context) => await handle(context, parseParameters(parameters, query), query),
   };
 }
 

@@ -4,6 +4,8 @@ import { filtered, filterParameters, page, pageParameters, type Attributes } fro
 import { flag, list, text } from "../protocol/query.ts";
 import { accountId, vpcId, type Instance, type State } from "../state/schema.ts";
 import { action } from "./action.ts";
+import { groupOf } from "./placement.ts";
+import { spotRequestIdOf } from "./market.ts";
 import { privateDnsName, reservationXml, stateCodes, stateXml } from "./instance-xml.ts";
 
 function attributes(state: State): Attributes<Instance> {
@@ -32,14 +34,18 @@ function attributes(state: State): Attributes<Instance> {
     "network-interface.subnet-id": (it) => [it.subnetId],
     "network-interface.vpc-id": () => [vpcId],
     "owner-id": () => [accountId],
+    "placement-group-name": (it) => [groupOf(state, it)?.name],
+    "placement-partition-number": (it) => [it.placement?.partition?.toString()],
     "private-dns-name": (it) => [privateDnsName(it)],
     "private-ip-address": (it) => [it.privateAddress],
     reason: (it) => [it.transitionReason],
     "reservation-id": (it) => [it.reservationId],
     "root-device-name": (it) => [it.volume.deviceName],
     "root-device-type": () => ["ebs"],
+    "spot-instance-request-id": (it) => [spotRequestIdOf(it)],
     "state-reason-code": (it) => [it.stateReason?.code],
     "subnet-id": (it) => [it.subnetId],
+    tenancy: (it) => [it.placement?.tenancy ?? "default"],
     "virtualization-type": () => ["hvm"],
     "vpc-id": () => [vpcId],
     "block-device-mapping.volume-id": (it) => [it.volume.id],

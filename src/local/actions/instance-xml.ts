@@ -2,6 +2,8 @@ import type { XmlObject } from "../protocol/xml.ts";
 import { instanceProfileId } from "../state/ids.ts";
 import { accountId, vpcId, type Instance, type InstanceState, type State } from "../state/schema.ts";
 import { coresOf, instanceTypeNamed } from "../instance-types.ts";
+import { spotRequestIdOf } from "./market.ts";
+import { placementXml } from "./placement.ts";
 import { tagSet } from "./tags.ts";
 
 export const stateCodes: Readonly<Record<InstanceState, number>> = {
@@ -49,7 +51,7 @@ function instanceXml(state: State, instance: Instance): XmlObject {
     productCodes: [],
     instanceType: instance.type,
     launchTime: new Date(instance.launchedAt),
-    placement: { availabilityZone: instance.zone, groupName: "", tenancy: "default" },
+    placement: placementXml(state, instance),
     monitoring: { state: "disabled" },
     ...(isGone
       ? {}
@@ -83,10 +85,9 @@ function instanceXml(state: State, instance: Instance): XmlObject {
     clientToken: instance.clientToken ?? "",
     tagSet: tagSet(instance.tags),
     hypervisor: "xen",
-    ebsOptimized: false,
-    ...(instance.spot === true
-      ? { instanceLifecycle: "spot", spotInstanceRequestId: `sir-${instance.id.slice(-8)}` }
-      : {}),
+    ebsOptimized: instance.ebsOptimized ?? false,
+    instanceLifecycle: instance.spot === true ? "spot" : undefined,
+    spotInstanceRequestId: spotRequestIdOf(instance),
     iamInstanceProfile:
       instance.profileArn === undefined
         ? undefined
@@ -119,10 +120,15 @@ function groupsXml(state: State, instance: Instance): XmlObject[] {
 }
 
 function networkInterfaceXml(state: State, instance: Instance): XmlObject {
+  const isElastic = state.addresses.some(({ association: it }) => it?.instanceId === instance.id);
   const association =
     instance.publicAddress === undefined
       ? undefined
-      : { publicIp: instance.publicAddress, publicDnsName: instance.publicAddress, ipOwnerId: "amazon" };
+      : {
+          publicIp: instance.publicAddress,
+          publicDnsName: instance.publicAddress,
+          ipOwnerId: isElastic ? accountId : "amazon",
+        };
   const privateName = privateDnsName(instance);
   return {
     networkInterfaceId: instance.id.replace(/^i-/, "eni-"),

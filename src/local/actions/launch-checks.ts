@@ -20,6 +20,17 @@ export function typeFor(name: string, architecture: Architecture): InstanceType 
   return type;
 }
 
+/** Whether an instance is EBS-optimised, as it will be shown. @throws ApiError for a type that cannot be */
+export function ebsOptimizedFor(asked: boolean | undefined, type: InstanceType): boolean {
+  if (asked === true && type.ebsOptimized === "unsupported") {
+    throw new ApiError(
+      "Unsupported",
+      `EBS-optimized instances are not supported for your requested configuration (${type.name}). Please check the documentation for supported configurations.`,
+    );
+  }
+  return asked ?? false;
+}
+
 /** User data as it came, in base64; nothing for none at all. @throws ApiError for what EC2 refuses */
 export function checkedUserData(encoded: string | undefined): string | undefined {
   if (encoded === undefined || encoded === "") return undefined;

@@ -123,6 +123,14 @@ function takenAddresses(state: State): ReadonlySet<string> {
   return new Set(state.instances.flatMap((it) => (it.state === "terminated" ? [] : it.privateAddress)));
 }
 
+/** The public addresses that are given out: those of instances, and Elastic IP addresses. */
+export function takenPublicAddresses({ instances, addresses }: State): ReadonlySet<string> {
+  return new Set([
+    ...instances.flatMap(({ publicAddress }) => publicAddress ?? []),
+    ...addresses.map(({ address }) => address),
+  ]);
+}
+
 function* addressesOf({ letter }: (typeof subnets)[number]): Generator<string> {
   const [first, end] = ranges[letter];
   for (let number = first; number < end; number += 1) {

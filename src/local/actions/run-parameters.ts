@@ -1,25 +1,20 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { integer, list, text } from "../protocol/query.ts";
+import { flag, integer, list, text } from "../protocol/query.ts";
 import { networkInterfaceParameters } from "./network.ts";
 import { blockDeviceParameters } from "./root-volume.ts";
 import { tagSpecificationParameters } from "./tags.ts";
 
-/** What RunInstances takes here. */
-export const runParameters = z.strictObject({
+/** What a launch takes that a launch template may hold as well. */
+export const launchParameters = {
   /** Or `resolve:ssm:` and the name of a parameter that holds it. */
-  ImageId: text,
-  MinCount: integer,
-  MaxCount: integer,
-  InstanceType: text.default("t3.micro"),
+  ImageId: text.optional(),
+  InstanceType: text.optional(),
   KeyName: text.optional(),
   SecurityGroupId: list(text),
   SecurityGroup: list(text),
-  SubnetId: text.optional(),
   NetworkInterface: networkInterfaceParameters,
-  Ipv6AddressCount: integer.optional(),
   UserData: text.optional(),
-  ClientToken: text.optional(),
   IamInstanceProfile: z.strictObject({ Arn: text.optional(), Name: text.optional() }).optional(),
   InstanceInitiatedShutdownBehavior: z.enum(["stop", "terminate"]).optional(),
   InstanceMarketOptions: z
@@ -27,16 +22,25 @@ export const runParameters = z.strictObject({
       MarketType: z.literal("spot"),
       SpotOptions: z
         .strictObject({
-          // A persistent request would start instances again, which is another life than this cloud has.
-          SpotInstanceType: z.literal("one-time").optional(),
-          InstanceInterruptionBehavior: z.literal("terminate").optional(),
+          SpotInstanceType: z.enum(["one-time", "persistent"]).optional(),
+          InstanceInterruptionBehavior: z.enum(["terminate", "stop", "hibernate"]).optional(),
+          MaxPrice: text.optional(),
         })
         .optional(),
     })
     .optional(),
   Placement: z
-    .strictObject({ AvailabilityZone: text.optional(), Tenancy: z.literal("default").optional() })
+    .strictObject({
+      AvailabilityZone: text.optional(),
+      GroupName: text.optional(),
+      GroupId: text.optional(),
+      PartitionNumber: integer.optional(),
+      Tenancy: z.enum(["default", "dedicated", "host"]).optional(),
+      HostId: text.optional(),
+    })
     .optional(),
+  EbsOptimized: flag.optional(),
+  DisableApiTermination: flag.optional(),
   MetadataOptions: z
     .strictObject({
       HttpTokens: z.enum(["optional", "required"]).optional(),
@@ -48,11 +52,29 @@ export const runParameters = z.strictObject({
     .optional(),
   BlockDeviceMapping: blockDeviceParameters,
   ...tagSpecificationParameters,
+};
+
+/** What RunInstances takes here. */
+export const runParameters = z.strictObject({
+  ...launchParameters,
+  MinCount: integer,
+  MaxCount: integer,
+  SubnetId: text.optional(),
+  Ipv6AddressCount: integer.optional(),
+  ClientToken: text.optional(),
+  LaunchTemplate: z
+    .strictObject({
+      LaunchTemplateId: text.optional(),
+      LaunchTemplateName: text.optional(),
+      /** A number, `$Latest` or `$Default`. */
+      Version: text.default("$Default"),
+    })
+    .optional(),
 });
 
 export type RunRequest = z.output<typeof runParameters>;
 
 /** Names what was asked for: a client token may only be repeated with the same. */
-export function digestOf(request: RunRequest): string {
+export function digestOf(request: object): string {
   return createHash("sha256").update(JSON.stringify(request)).digest("hex");
 }

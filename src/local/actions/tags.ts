@@ -54,10 +54,14 @@ export function tagsFor<Type extends string>(
   return (type) => checked.get(type) ?? {};
 }
 
+function isReserved(key: string): boolean {
+  return /^aws:/i.test(key);
+}
+
 function withTags(existing: Tags, pairs: readonly Pair[]): Tags {
   const result = { ...existing };
   for (const { Key, Value = "" } of pairs) {
-    if (Key === "" || Key.length > 127 || /^aws:/i.test(Key)) {
+    if (Key === "" || Key.length > 127 || isReserved(Key)) {
       throw invalidValue("Tag.Key", Key, "A tag key has 1 to 127 characters and does not start with aws:.");
     }
     if (Value.length > 256) {
@@ -68,7 +72,8 @@ function withTags(existing: Tags, pairs: readonly Pair[]): Tags {
     }
     result[Key] = Value;
   }
-  if (Object.keys(result).length > 50) {
+  // EC2's own do not count.
+  if (Object.keys(result).filter((key) => !isReserved(key)).length > 50) {
     throw new ApiError("TagLimitExceeded", "The maximum number of tags (50) for this resource is reached");
   }
   return result;
@@ -113,6 +118,10 @@ function everythingTagged(state: State): Tagged[] {
     ...plain("snapshot", state.snapshots),
     ...plain("key-pair", state.keyPairs),
     ...plain("security-group", state.securityGroups),
+    ...plain("launch-template", state.launchTemplates),
+    ...plain("placement-group", state.placementGroups),
+    ...plain("elastic-ip", state.addresses),
+    ...plain("spot-instances-request", state.spotRequests),
   ];
 }
 
@@ -151,11 +160,15 @@ export const tagActions = [
     "DeleteTags",
     z.strictObject({ ResourceId: list(text), Tag: list(pair) }),
     async (context, { ResourceId, Tag }) => {
+      const reserved = Tag.find(({ Key }) => isReserved(Key));
+      if (reserved !== undefined) {
+        throw invalidValue("Tag.Key", reserved.Key, "Tags whose keys start with aws: cannot be deleted.");
+      }
       await context.change((draft) => {
         for (const { holder } of taggedById(draft, ResourceId)) {
           // Without a list all tags go; with a value only where the value is that.
           const goes = ([key, value]: [string, string]): boolean =>
-            Tag.length === 0 ||
+            (Tag.length === 0 && !isReserved(key)) ||
             Tag.some((each) => each.Key === key && (each.Value === undefined || each.Value === value));
           holder.tags = Object.fromEntries(Object.entries(holder.tags).filter((entry) => !goes(entry)));
         }

@@ -54,6 +54,7 @@ export const volumeActions = [
           volumeType: volume.type,
           iops: volume.iops,
           throughput: volume.throughput,
+          volumeInitializationRate: volume.initializationRate,
           encrypted: volume.kmsKeyId !== undefined,
           kmsKeyId: volume.kmsKeyId,
           multiAttachEnabled: false,

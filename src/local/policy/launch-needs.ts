@@ -1,7 +1,7 @@
 import { accountId } from "../state/schema.ts";
 import { listAt, tagSpecifications, textAt, textsAt } from "./request.ts";
 import type { Asked, Need } from "./requirements.ts";
-import { joinKeys, keysOf, parameter, requestTags } from "./subjects.ts";
+import { joinKeys, keysOf, parameter, requestTags, type Subject } from "./subjects.ts";
 
 const resolvePrefix = "resolve:ssm:";
 
@@ -12,8 +12,21 @@ const resolvePrefix = "resolve:ssm:";
  * spot-instances-request resource in the RunInstances statement if the Spot Instance request is not tagged on create".
  * (EC2 User Guide, "Example policies to control access", Spot Instances)
  */
-export function launchNeeds(asked: Asked): Need[] {
-  const { query, subjects } = asked;
+export function launchNeeds(whole: Asked): Need[] {
+  const { query, template } = whole.subjects.launch(whole.query);
+  const asked = { ...whole, query };
+  const { subjects } = asked;
+  /** What each resource tells about the template, given the parameters that would name it without one. */
+  const byTemplate = (...names: readonly string[]): ReturnType<typeof keysOf> =>
+    template === undefined
+      ? new Map()
+      : keysOf({
+          "ec2:LaunchTemplate": template,
+          "ec2:IsLaunchTemplateResource": !names.some((name) => name in whole.query),
+        });
+  const using = (on: Subject, ...names: readonly string[]): Need => ({
+    on: { ...on, keys: joinKeys(on.keys, byTemplate(...names)) },
+  });
   const tags = tagSpecifications(query);
   const networkInterface = listAt(query, "NetworkInterface")[0] ?? {};
   const profile = profileArn(asked);
@@ -29,36 +42,42 @@ export function launchNeeds(asked: Asked): Need[] {
   const imageId = textAt(query, "ImageId") ?? "";
   const keyName = textAt(query, "KeyName");
   const place = keysOf({ "ec2:AvailabilityZone": subnet.zone });
+  const placementGroup = textAt(query, "Placement.GroupName") ?? textAt(query, "Placement.GroupId");
   const instance = keysOf({
+    "ec2:EbsOptimized": textAt(query, "EbsOptimized") ?? "false",
     "ec2:InstanceMarketType": textAt(query, "InstanceMarketOptions.MarketType") ?? "on-demand",
     "ec2:InstanceProfile": profile,
     "ec2:InstanceType": textAt(query, "InstanceType"),
+    "ec2:PlacementGroup":
+      placementGroup === undefined ? undefined : subjects.placementGroup(placementGroup).arn,
+    "ec2:Tenancy": textAt(query, "Placement.Tenancy") ?? "default",
     // As in the request: one that says nothing about the metadata service does not have these keys.
     "ec2:MetadataHttpEndpoint": textAt(query, "MetadataOptions.HttpEndpoint"),
     "ec2:MetadataHttpPutResponseHopLimit": textAt(query, "MetadataOptions.HttpPutResponseHopLimit"),
     "ec2:MetadataHttpTokens": textAt(query, "MetadataOptions.HttpTokens"),
   });
   const created = (type: string): ReturnType<typeof requestTags> => requestTags(tags.get(type) ?? []);
+  const groupNames = ["NetworkInterface", "SecurityGroupId", "SecurityGroup"];
+  const subnetNames = ["NetworkInterface", "SubnetId", "Placement"];
   return [
-    { on: subjects.created("instance", joinKeys(place, instance, created("instance"))) },
-    { on: subjects.created("volume", joinKeys(place, volumeKeys(asked), created("volume"))) },
-    {
-      on: subjects.created(
-        "network-interface",
-        joinKeys(
-          place,
-          keysOf({ "ec2:Subnet": subnet.arn, "ec2:Vpc": subjects.vpcArn }),
-          created("network-interface"),
-        ),
-      ),
-    },
-    { on: subjects.image(imageId) },
+    using(subjects.created("instance", joinKeys(place, instance, created("instance"))), "InstanceType"),
+    using(
+      subjects.created("volume", joinKeys(place, volumeKeys(asked), created("volume"))),
+      "BlockDeviceMapping",
+    ),
+    using(
+      subjects.created("network-interface", joinKeys(place, interfaceKeys(asked, subnet.arn))),
+      ...subnetNames,
+    ),
+    using(subjects.image(imageId), "ImageId"),
     ...(imageId.startsWith(resolvePrefix)
       ? [{ action: "ssm:GetParameters", on: parameter(imageId.slice(resolvePrefix.length), asked.region) }]
       : []),
-    { on: subnet },
-    ...(groups.length === 0 ? ["default"] : groups).map((name) => ({ on: subjects.group(name) })),
-    ...(keyName === undefined ? [] : [{ on: subjects.keyPair(keyName) }]),
+    using(subnet, ...subnetNames),
+    ...(groups.length === 0 ? ["default"] : groups).map((name) => using(subjects.group(name), ...groupNames)),
+    ...(keyName === undefined ? [] : [using(subjects.keyPair(keyName), "KeyName")]),
+    ...(placementGroup === undefined ? [] : [using(subjects.placementGroup(placementGroup), "Placement")]),
+    ...(template === undefined ? [] : [using(subjects.launchTemplate(template.split("/").at(-1) ?? ""))]),
     ...(tags.has("spot-instances-request")
       ? [{ on: subjects.created("spot-instances-request", created("spot-instances-request")) }]
       : []),
@@ -67,10 +86,24 @@ export function launchNeeds(asked: Asked): Need[] {
   ];
 }
 
+function interfaceKeys({ query, subjects }: Asked, subnetArn: string): ReturnType<typeof keysOf> {
+  const [first] = listAt(query, "NetworkInterface");
+  return joinKeys(
+    keysOf({
+      "ec2:AssociatePublicIpAddress":
+        first === undefined ? undefined : textAt(first, "AssociatePublicIpAddress"),
+      "ec2:Subnet": subnetArn,
+      "ec2:Vpc": subjects.vpcArn,
+    }),
+    requestTags(tagSpecifications(query).get("network-interface") ?? []),
+  );
+}
+
 function volumeKeys({ query }: Asked): ReturnType<typeof keysOf> {
   const root = listAt(query, "BlockDeviceMapping")[0] ?? {};
   return keysOf({
     "ec2:Encrypted": textAt(root, "Ebs.Encrypted") ?? "false",
+    "ec2:VolumeInitializationRate": textAt(root, "Ebs.VolumeInitializationRate"),
     "ec2:VolumeIops": textAt(root, "Ebs.Iops"),
     "ec2:VolumeSize": textAt(root, "Ebs.VolumeSize"),
     "ec2:VolumeThroughput": textAt(root, "Ebs.Throughput"),

@@ -56,7 +56,7 @@ function tagging({ action, query, subjects }: Asked, ids: Readonly<Record<string
     }));
 }
 
-function creating(asked: Asked, type: string, id?: string): Need {
+function creating(asked: Asked, type: string, id?: string): Need & { readonly on: Subject } {
   return {
     on: asked.subjects.created(type, requestTags(tagSpecifications(asked.query).get(type) ?? []), id),
   };
@@ -72,13 +72,33 @@ const parameters: Needs = ({ query, region }) =>
     on: parameter(name, region),
   }));
 
+const address: Needs = ({ query, subjects }) =>
+  ["AllocationId", "AssociationId", "PublicIp"]
+    .flatMap((name) => textAt(query, name) ?? [])
+    .slice(0, 1)
+    .map((name) => ({ on: subjects.address(name) }));
+
+const placementGroup = (asked: Asked): string => textAt(asked.query, "GroupName") ?? "";
+
+const launchTemplate: Needs = ({ query, subjects }) => [
+  {
+    on: subjects.launchTemplate(
+      textAt(query, "LaunchTemplateId") ?? textAt(query, "LaunchTemplateName") ?? "",
+    ),
+  },
+];
+
 const ec2: Readonly<Record<string, Needs>> = {
+  AllocateAddress: (asked) => [creating(asked, "elastic-ip"), ...tagging(asked)],
+  AssociateAddress: (asked) => [...address(asked), ...instances(asked)],
   AuthorizeSecurityGroupIngress: (asked) => [
     ...group(asked),
     // The rules are asked about when they are to have tags, and only then.
     ...(tagSpecifications(asked.query).size > 0 ? [creating(asked, "security-group-rule")] : []),
     ...tagging(asked),
   ],
+  CancelSpotInstanceRequests: ({ query, subjects }) =>
+    textsAt(query, "SpotInstanceRequestId").map((id) => ({ on: subjects.spotRequest(id) })),
   CreateImage: (asked) => [
     creating(asked, "image"),
     creating(asked, "snapshot"),
@@ -86,6 +106,19 @@ const ec2: Readonly<Record<string, Needs>> = {
     ...tagging(asked),
   ],
   CreateKeyPair: newKeyPair,
+  CreateLaunchTemplate: (asked) => [creating(asked, "launch-template"), ...tagging(asked)],
+  CreateLaunchTemplateVersion: launchTemplate,
+  CreatePlacementGroup: (asked) => {
+    const { on } = creating(asked, "placement-group", placementGroup(asked));
+    const keys = keysOf({
+      "ec2:PlacementGroupName": placementGroup(asked),
+      "ec2:PlacementGroupStrategy": textAt(asked.query, "Strategy"),
+    });
+    return [
+      { on: { ...on, keys: joinKeys(on.keys, keys) } },
+      ...tagging(asked, { "placement-group": placementGroup(asked) }),
+    ];
+  },
   CreateSecurityGroup: (asked) => [
     creating(asked, "security-group"),
     { on: asked.subjects.vpc(textAt(asked.query, "VpcId")) },
@@ -99,6 +132,9 @@ const ec2: Readonly<Record<string, Needs>> = {
   DeleteKeyPair: ({ query, subjects }) => [
     { on: subjects.keyPair(textAt(query, "KeyPairId") ?? textAt(query, "KeyName") ?? "") },
   ],
+  DeleteLaunchTemplate: launchTemplate,
+  DeleteLaunchTemplateVersions: launchTemplate,
+  DeletePlacementGroup: (asked) => [{ on: asked.subjects.placementGroup(placementGroup(asked)) }],
   DeleteSecurityGroup: group,
   DeleteSnapshot: ({ query, subjects }) => [{ on: subjects.snapshot(textAt(query, "SnapshotId") ?? "") }],
   // Of the keys of what loses tags, there are those of its tags only.
@@ -116,21 +152,28 @@ const ec2: Readonly<Record<string, Needs>> = {
           .map((on) => ({ action: "ec2:DeleteSnapshot", on }))
       : []),
   ],
+  DescribeAddresses: anything,
   DescribeAvailabilityZones: anything,
   DescribeImages: anything,
+  DescribeInstanceAttribute: instances,
   DescribeInstanceStatus: anything,
   DescribeInstanceTypeOfferings: anything,
   DescribeInstanceTypes: anything,
   DescribeInstances: anything,
   DescribeKeyPairs: anything,
+  DescribeLaunchTemplateVersions: anything,
+  DescribeLaunchTemplates: anything,
+  DescribePlacementGroups: anything,
   DescribeRegions: anything,
   DescribeSecurityGroups: anything,
   DescribeSnapshots: anything,
+  DescribeSpotInstanceRequests: anything,
   DescribeSubnets: anything,
   DescribeTags: anything,
   DescribeVolumes: anything,
   DescribeVpcs: anything,
   DisableImageDeprecation: image,
+  DisassociateAddress: address,
   EnableImageDeprecation: image,
   GetConsoleOutput: instances,
   ImportKeyPair: newKeyPair,
@@ -139,9 +182,14 @@ const ec2: Readonly<Record<string, Needs>> = {
     ...instances(asked),
     ...textsAt(asked.query, "GroupId").map((id) => ({ on: asked.subjects.group(id) })),
   ],
+  ModifyLaunchTemplate: launchTemplate,
   RebootInstances: instances,
+  ReleaseAddress: address,
   RevokeSecurityGroupIngress: group,
-  RunInstances: (asked) => [...launchNeeds(asked), ...tagging(asked)],
+  RunInstances: (asked) => [
+    ...launchNeeds(asked),
+    ...tagging({ ...asked, query: asked.subjects.launch(asked.query).query }),
+  ],
   StartInstances: instances,
   StopInstances: instances,
   TerminateInstances: instances,

@@ -1,8 +1,10 @@
+import { templateFor, versionFor } from "../actions/choose-template.ts";
 import { resolvedImageId } from "../actions/parameters.ts";
+import { overridden } from "../actions/template-data.ts";
 import { ApiError, idKinds } from "../protocol/errors.ts";
 import { accountId, subnets, vpcId, type Instance, type State, type Tags } from "../state/schema.ts";
 import type { Keys } from "./evaluate.ts";
-import type { RequestTag } from "./request.ts";
+import { textAt, type Query, type RequestTag } from "./request.ts";
 
 /** A resource as a policy sees it. */
 export interface Subject {
@@ -88,7 +90,29 @@ export class Subjects {
 
   instance(id: string): Subject {
     const found = this.#state.instances.find((each) => each.id === id);
-    return this.#existing("instance", id, found?.tags, found === undefined ? {} : instanceValues(found));
+    return this.#existing(
+      "instance",
+      id,
+      found?.tags,
+      found === undefined ? {} : this.#instanceValues(found),
+    );
+  }
+
+  #instanceValues(instance: Instance): Record<string, Value> {
+    const { metadata, placement } = instance;
+    const group = this.#state.placementGroups.find(({ id }) => id === placement?.groupId);
+    return {
+      "ec2:AvailabilityZone": instance.zone,
+      "ec2:EbsOptimized": instance.ebsOptimized ?? false,
+      "ec2:InstanceMarketType": instance.spot === true ? "spot" : "on-demand",
+      "ec2:InstanceProfile": instance.profileArn,
+      "ec2:InstanceType": instance.type,
+      "ec2:MetadataHttpEndpoint": metadata.enabled ? "enabled" : "disabled",
+      "ec2:MetadataHttpPutResponseHopLimit": metadata.hopLimit,
+      "ec2:MetadataHttpTokens": metadata.tokensRequired ? "required" : "optional",
+      "ec2:PlacementGroup": group === undefined ? undefined : this.arn("placement-group", group.name),
+      "ec2:Tenancy": placement?.tenancy ?? "default",
+    };
   }
 
   volume(id: string): Subject {
@@ -98,6 +122,7 @@ export class Subjects {
     return this.#existing("volume", id, volume.tags, {
       "ec2:AvailabilityZone": found.zone,
       "ec2:Encrypted": volume.kmsKeyId !== undefined,
+      "ec2:VolumeInitializationRate": volume.initializationRate,
       "ec2:VolumeIops": volume.iops,
       "ec2:VolumeSize": volume.sizeGiB,
       "ec2:VolumeThroughput": volume.throughput,
@@ -153,6 +178,54 @@ export class Subjects {
     return { ...this.#existing("subnet", found?.id ?? id ?? "*", tags, values), zone: place };
   }
 
+  /** @param name the id of a launch template, or its name */
+  launchTemplate(name: string): Subject {
+    const found = this.#state.launchTemplates.find((each) => each.id === name || each.name === name);
+    return this.#existing("launch-template", found?.id ?? name, found?.tags);
+  }
+
+  /** A launch with what its template adds, and the template's ARN; what is wrong with it, the launch itself says. */
+  launch(query: Query): { readonly query: Query; readonly template?: string } {
+    const asked = (path: string): string | undefined => textAt(query, `LaunchTemplate.${path}`);
+    const [id, name] = [asked("LaunchTemplateId"), asked("LaunchTemplateName")];
+    if (id === undefined && name === undefined) return { query };
+    const subject = this.launchTemplate(id ?? name ?? "");
+    try {
+      const template = templateFor(this.#state, { LaunchTemplateId: id, LaunchTemplateName: name });
+      const { data } = versionFor(template, asked("Version") ?? "$Default");
+      return { query: overridden(data, query), template: subject.arn };
+    } catch (error) {
+      if (error instanceof ApiError) return { query, template: subject.arn };
+      throw error;
+    }
+  }
+
+  /** @param name the id of a placement group, or its name, which is what its ARN has */
+  placementGroup(name: string): Subject {
+    const found = this.#state.placementGroups.find((each) => each.id === name || each.name === name);
+    return this.#existing("placement-group", found?.name ?? name, found?.tags, {
+      "ec2:PlacementGroupName": found?.name,
+      "ec2:PlacementGroupStrategy": found?.strategy,
+    });
+  }
+
+  /** @param name the id of an Elastic IP address, of its association, or the address itself */
+  address(name: string): Subject {
+    const found = this.#state.addresses.find(
+      ({ id, address, association }) => id === name || address === name || association?.id === name,
+    );
+    return this.#existing("elastic-ip", found?.id ?? name, found?.tags, {
+      "ec2:AllocationId": found?.id,
+      "ec2:Domain": found === undefined ? undefined : "vpc",
+      "ec2:PublicIpAddress": found?.address,
+    });
+  }
+
+  spotRequest(id: string): Subject {
+    const found = this.#state.spotRequests.find((each) => each.id === id);
+    return this.#existing("spot-instances-request", id, found?.tags);
+  }
+
   vpc(id = vpcId): Subject {
     return this.#existing("vpc", id, id === vpcId ? {} : undefined);
   }
@@ -179,6 +252,14 @@ export class Subjects {
         return this.vpc(id);
       case "subnet":
         return this.subnet(id, undefined);
+      case "launchTemplate":
+        return this.launchTemplate(id);
+      case "placementGroup":
+        return this.placementGroup(id);
+      case "address":
+        return this.address(id);
+      case "spotRequest":
+        return this.spotRequest(id);
       default:
         return this.instance(id);
     }
@@ -193,17 +274,4 @@ function imageIdOf(state: State, asked: string): string {
     if (error instanceof ApiError) return asked;
     throw error;
   }
-}
-
-function instanceValues(instance: Instance): Record<string, Value> {
-  const { metadata } = instance;
-  return {
-    "ec2:AvailabilityZone": instance.zone,
-    "ec2:InstanceMarketType": instance.spot === true ? "spot" : "on-demand",
-    "ec2:InstanceProfile": instance.profileArn,
-    "ec2:InstanceType": instance.type,
-    "ec2:MetadataHttpEndpoint": metadata.enabled ? "enabled" : "disabled",
-    "ec2:MetadataHttpPutResponseHopLimit": metadata.hopLimit,
-    "ec2:MetadataHttpTokens": metadata.tokensRequired ? "required" : "optional",
-  };
 }

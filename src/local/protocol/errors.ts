@@ -76,6 +76,30 @@ export const idKinds = {
     notFound: "InvalidSubnetID.NotFound",
     noun: "subnet ID",
   },
+  launchTemplate: {
+    prefix: "lt-",
+    malformed: "InvalidLaunchTemplateId.Malformed",
+    notFound: "InvalidLaunchTemplateId.NotFound",
+    noun: "launch template ID",
+  },
+  placementGroup: {
+    prefix: "pg-",
+    malformed: "InvalidPlacementGroupId.Malformed",
+    notFound: "InvalidPlacementGroup.Unknown",
+    noun: "placement group ID",
+  },
+  address: {
+    prefix: "eipalloc-",
+    malformed: "InvalidAllocationID.NotFound",
+    notFound: "InvalidAllocationID.NotFound",
+    noun: "allocation ID",
+  },
+  spotRequest: {
+    prefix: "sir-",
+    malformed: "InvalidSpotInstanceRequestID.Malformed",
+    notFound: "InvalidSpotInstanceRequestID.NotFound",
+    noun: "spot instance request ID",
+  },
 } as const satisfies Record<string, IdKind>;
 
 /**

@@ -1,5 +1,17 @@
 /** A response as a value: a list becomes one `<item>` per entry, undefined becomes nothing at all. */
-export type XmlValue = string | number | boolean | Date | undefined | readonly XmlValue[] | XmlObject;
+export type XmlValue =
+  string | number | boolean | Date | undefined | readonly XmlValue[] | NamedList | XmlObject;
+
+/** One of the few lists whose entries have another name than `<item>`. */
+export class NamedList {
+  readonly itemName: string;
+  readonly items: readonly XmlValue[];
+
+  constructor(itemName: string, items: readonly XmlValue[]) {
+    this.itemName = itemName;
+    this.items = items;
+  }
+}
 
 export interface XmlObject {
   readonly [name: string]: XmlValue;
@@ -13,7 +25,11 @@ export function xmlDocument(root: string, namespace: string | undefined, content
 
 function element(name: string, value: XmlValue): string {
   if (value === undefined) return "";
-  const content = isList(value) ? value.map((item) => element("item", item)).join("") : inner(value);
+  const content = isList(value)
+    ? value.map((item) => element("item", item)).join("")
+    : value instanceof NamedList
+      ? value.items.map((item) => element(value.itemName, item)).join("")
+      : inner(value);
   return `<${name}>${content}</${name}>`;
 }
 
