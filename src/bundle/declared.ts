@@ -25,11 +25,9 @@ export function stepsOf(service: Service, phase: Phase): Step[] {
   ];
 }
 
-/** In update units are only looked at where something that they restart for may have changed. */
-function hasUnits({ units, resources }: Service, phase: "init" | "update"): boolean {
-  if (phase === "init") return units.length > 0;
-  const changing = resources.filter((resource) => resource.phase === "update").map(({ name }) => name);
-  return units.some(({ restartOn }) => restartOn.some((name) => changing.includes(name)));
+/** Units that run are started by update: before it is done, a machine has not what they work with. */
+function hasUnits({ units }: Service, phase: "init" | "update"): boolean {
+  return units.some(({ started }) => phase === "init" || started);
 }
 
 /** What the programs of the steps read: a line for each resource, its fields as `key=value` with tabs between. */

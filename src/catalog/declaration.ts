@@ -2,7 +2,7 @@ import { issuesInWords } from "./issues.ts";
 import { byText, serviceNamePattern } from "./names.ts";
 import { checkParameters, readParameters } from "./parameters.ts";
 import { checkResources } from "./resources/check.ts";
-import { readResources } from "./resources/read.ts";
+import { readResources, timerUnits } from "./resources/read.ts";
 import { secondsOf, serviceSchema, type Declaration } from "./schema.ts";
 import type { PackageManager, Service, Unit } from "./service.ts";
 import { at, readYaml, type YamlPath, type YamlProblem, type YamlText } from "./yaml.ts";
@@ -129,7 +129,7 @@ function asDeclared(declaration: Declaration, yaml: YamlText | undefined): Decla
       PackageManager,
       unknown
     >,
-    units: declaration.units.map(readUnit),
+    units: [...declaration.units.map(readUnit), ...timerUnits(declaration)],
     resources: readResources(declaration),
     parameters: readParameters(declaration, yaml),
     timeoutSeconds: secondsOf(declaration.timeout),

@@ -77,7 +77,7 @@ const nounOf: Readonly<Record<ResourceKind, string>> = {
   files: "file",
   sysctl: "setting",
   commands: "run",
-  containers: "container",
+  environments: "environment of",
   timers: "timer",
 };
 

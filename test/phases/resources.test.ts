@@ -158,3 +158,50 @@ test.skipIf(noTestMachines)(`what fails leaves what was there, and says what it 
   expect(await machine.run("cat /etc/app.conf; ls -a /etc | grep bake-ami-new || :")).toBe("before\n");
   expect(readFileSync(join(project.directory, "services/web/files/app.conf"), "utf8")).toContain("{{title}}");
 });
+
+test.skipIf(noTestMachines)(
+  `units wait for their service's update at every boot, timers run${skipped}`,
+  async () => {
+    const answer = (word: string): string =>
+      `[Unit]\nDescription=${word}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'cat /run/updated >>/root/${word}'\n[Install]\nWantedBy=multi-user.target\n`;
+    using project = new Project({
+      "services/late/service.yaml": String.raw`
+units: [late.service]
+files: [{path: /etc/systemd/system/late.service, source: late.service}]
+timers:
+  - {name: tick, schedule: "*-*-* *:*:0/1", run: 'printf "%s\n" "$WORD" "$(id -un)" >/tmp/tick', env: {WORD: 'a "{{word}}" $x \'}, user: nobody}
+parameters: {word: {default: b, phase: update}}
+`,
+      "services/late/files/late.service": answer("late"),
+      "services/late/update.sh": sh("sleep 1; echo updated >/run/updated"),
+      "services/soon/service.yaml":
+        "units: [soon.service]\nfiles: [{path: /etc/systemd/system/soon.service, source: soon.service}]\n",
+      "services/soon/files/soon.service": answer("soon").replace("cat /run/updated", "echo soon"),
+    });
+    await using machine = await machineWith(project.plan());
+    await machine.run("echo init >/run/updated");
+    const init = await runPhase(machine, "init", ["--builder", "--metadata", "none", "late", "soon"]);
+    expect(init.end).toMatchObject({ result: "ok" });
+    expect(await machine.run("cat /root/late")).toBe("init\n");
+    await machine.run("rm /var/lib/bake-ami/builder");
+    await machine.reboot();
+    await machine.booted();
+    const look =
+      "for i in 1 2 3 4 5 6 7 8 9; do [ ! -e /tmp/tick ] || break; sleep 0.5; done; cat /root/late /root/soon /tmp/tick";
+    expect(await machine.run(look)).toBe('init\nupdated\nsoon\nsoon\na "b" $x \\\nnobody\n');
+    expect(
+      await machine.run(
+        "systemctl is-active tick.timer late.service; ls /etc/systemd/system/soon.service.d 2>&1 || :",
+      ),
+    ).toContain("active\nactive\n");
+    // What the update does not end well with, does not start.
+    await machine.run(
+      "rm /root/late; printf '#!/bin/sh\\nexit 1\\n' >/opt/bake-ami/current/services/late/dir/update.sh",
+    );
+    await machine.reboot();
+    await machine.booted();
+    expect(await machine.run("cat /root/late 2>&1 || :; systemctl is-active late.service || :")).toContain(
+      "inactive",
+    );
+  },
+);

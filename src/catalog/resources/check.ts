@@ -24,7 +24,29 @@ export function checkResources(declaration: Declaration, tell: Tell): void {
     "path",
     tell,
   );
+  checkTimers(declaration, tell);
   checkRestarts(declaration, tell);
+}
+
+/** Each is a line of the file that systemd reads, and its placeholders are parameters. */
+function checkTimers({ timers, parameters }: Declaration, tell: Tell): void {
+  const known = Object.keys(parameters);
+  const seen = new Set<string>();
+  for (const [index, { name, env }] of timers.entries()) {
+    if (seen.has(name)) tell(["timers", index, "name"], `timers: ${name} is declared twice`, "keep one");
+    seen.add(name);
+    for (const [variable, value] of Object.entries(env)) {
+      const path = ["timers", index, "env", variable];
+      if (/[\n\0]/.test(String(value))) {
+        tell(path, `${variable} has a line end or a NUL character in it`, "give it in a file");
+      }
+      for (const placeholder of placeholders(String(value))) {
+        if (known.includes(placeholder)) continue;
+        const hint = didYouMean(placeholder, known) || "declare it under parameters";
+        tell(path, `${variable} has {{${placeholder}}}, and there is no such parameter`, hint);
+      }
+    }
+  }
 }
 
 function checkNames(

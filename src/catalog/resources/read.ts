@@ -1,10 +1,11 @@
 import { shellCommand, shellWord } from "../../base/quote.ts";
+import type { Unit } from "../service.ts";
 import type { Declaration } from "../schema.ts";
 import { fieldsOf, type Resource } from "./resource.ts";
 
 /** The declared resources of a service file that passed the checks, in the order in which they are made. */
 export function readResources(declaration: Declaration): Resource[] {
-  const { groups, users, sources, files, sysctl, commands } = declaration;
+  const { groups, users, sources, files, sysctl, commands, timers } = declaration;
   return [
     ...groups.map((group) => groupResource(typeof group === "string" ? { name: group } : group)),
     ...users.flatMap((user) =>
@@ -19,6 +20,7 @@ export function readResources(declaration: Declaration): Resource[] {
       fields: fieldsOf({ key, value }),
     })),
     ...commands.map(commandResource),
+    ...timers.flatMap(timerResources),
   ];
 }
 
@@ -77,6 +79,35 @@ function commandResource(command: Declaration["commands"][number], index: number
     ignore_errors: ignoreErrors,
   };
   return { kind: "commands", name, phase, fields: fieldsOf(fields) };
+}
+
+function timerResources(timer: Declaration["timers"][number]): Resource[] {
+  const { name, schedule, run, user, env, randomDelay, persistent } = timer;
+  const fields = fieldsOf({
+    name,
+    schedule,
+    run: asScript(run),
+    user,
+    random_delay: randomDelay,
+    persistent,
+    environment: Object.keys(env).length > 0,
+  });
+  return [...environmentResources(name, env), { kind: "timers", name, phase: "init", fields }];
+}
+
+/** A timer is a unit too, whether or not it is listed under units. */
+export function timerUnits({ timers }: Pick<Declaration, "timers">): Unit[] {
+  return timers.map(({ name }) => {
+    const unit = `${name}.timer`;
+    return { name: unit, enabled: true, started: true, masked: false, restartOn: [unit] };
+  });
+}
+
+/** Made at every boot, because values may be secrets, or be given at the launch. */
+function environmentResources(name: string, env: Declaration["timers"][number]["env"]): Resource[] {
+  const lines = Object.entries(env).map(([key, value]) => `${key}=${String(value)}`);
+  if (lines.length === 0) return [];
+  return [{ kind: "environments", name, phase: "update", fields: fieldsOf({ name, lines }) }];
 }
 
 /** A list is a program with its arguments, which no shell takes apart. */

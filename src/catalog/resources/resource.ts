@@ -9,7 +9,7 @@ export const resourceKinds = [
   "files",
   "sysctl",
   "commands",
-  "containers",
+  "environments",
   "timers",
 ] as const;
 export type ResourceKind = (typeof resourceKinds)[number];

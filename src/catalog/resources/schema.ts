@@ -214,5 +214,38 @@ const commands = z
     examples: [[{ run: "createdb app", test: "! psql -l | grep -qw app" }]],
   });
 
+const unitWord = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/)
+  .meta({
+    title: "a name",
+    description: "Small letters, digits and dashes: the systemd unit is called by it.",
+    examples: ["backup"],
+  });
+
+const timers = z
+  .array(
+    z.strictObject({
+      name: unitWord,
+      schedule: line(
+        "a calendar event of systemd",
+        "`systemd-analyze calendar` checks it.",
+        "*-*-* 03:30:00",
+      ),
+      run: command,
+      user: accountName.default("root"),
+      env: environment,
+      randomDelay: line("a time span of systemd", "At most so much later, by chance.", "10m").optional(),
+      persistent: flag("Whether it makes up for the times when the machine was off.", true),
+    }),
+  )
+  .default([])
+  .meta({
+    title: "a list of timers",
+    description:
+      "Commands on a schedule: a systemd timer and its service. {{parameter}} in a value of env stands for the parameter's value.",
+    examples: [[{ name: "backup", schedule: "daily", run: "/opt/app/backup" }]],
+  });
+
 /** The keys of service.yaml that declare resources. */
-export const resourceShape = { groups, users, sources, files, sysctl, commands };
+export const resourceShape = { groups, users, sources, files, sysctl, commands, timers };
