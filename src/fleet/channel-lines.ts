@@ -27,7 +27,7 @@ export interface ChannelTold {
 /**
  * What machines are told of their channel: its name and where it is in their tags, and, where they have no role, a URL. Warns
  * when their image will not take what is in it.
- * @throws BakeError `not-found` when there is no such bucket, `cloud` when the caller may not read it.
+ * @throws BakeError `usage` when there is no such bucket, `cloud` when the caller may not read it.
  */
 export async function channelLines(
   cloud: Cloud,
