@@ -111,6 +111,7 @@ const repeatable = [
   "allow-cidr",
   "host-key",
   "set",
+  "signer",
   "tag",
   "subnet",
   "type",
