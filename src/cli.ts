@@ -7,6 +7,7 @@ import { bakeVerb } from "./commands/bake.ts";
 import { cleanupVerb } from "./commands/cleanup.ts";
 import { withGlobalOptions, type Context, type GlobalOptions, type Verb } from "./commands/context.ts";
 import { cpVerb } from "./commands/cp.ts";
+import { deployVerb } from "./commands/deploy.ts";
 import { doctorVerb } from "./commands/doctor.ts";
 import { writeError } from "./commands/error-lines.ts";
 import { launchVerb } from "./commands/launch.ts";
@@ -15,10 +16,12 @@ import { logsVerb } from "./commands/logs.ts";
 import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
 import { pushVerb } from "./commands/push.ts";
+import { rolloutVerb } from "./commands/rollout.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
 import { spellOutSpot } from "./commands/spot-words.ts";
 import { sshVerb } from "./commands/ssh.ts";
 import { explainSystemError } from "./commands/system-errors.ts";
+import { templateVerb } from "./commands/template.ts";
 import { terminateVerb } from "./commands/terminate.ts";
 import { checkValues, usageError, withNearestVerb } from "./commands/usage-errors.ts";
 import { verifyVerb } from "./commands/verify.ts";
@@ -37,6 +40,9 @@ const verbs: readonly Verb[] = [
   terminateVerb,
   applyVerb,
   verifyVerb,
+  deployVerb,
+  templateVerb,
+  rolloutVerb,
   cleanupVerb,
   doctorVerb,
   localVerb,

@@ -20,3 +20,20 @@ export type { UpdateOutcome } from "./launch/outcome.ts";
 export { cleanup, type CleanupOptions, type Removal } from "./cleanup/cleanup.ts";
 export { Machine, type ConnectOptions } from "./machine/machine.ts";
 export type { SshTarget } from "./machine/target.ts";
+export {
+  checkBucket,
+  getObject,
+  listObjects,
+  presign,
+  putObject,
+  readS3Url,
+  type Presigned,
+  type S3Object,
+  type S3Place,
+} from "./aws/s3.ts";
+export { channelLines } from "./fleet/channel-lines.ts";
+export { findChannel, listChannels, type Channel } from "./fleet/channel.ts";
+export { push, type Pushed, type PushOptions } from "./fleet/push.ts";
+export { openSigner, readSignerKey, type Signer } from "./fleet/sign.ts";
+export { logLines } from "./launch/log-lines.ts";
+export type { TrustedKey } from "./bake/options.ts";

@@ -1,4 +1,5 @@
 import type { Verb } from "./context.ts";
+import { table } from "./table.ts";
 
 export const lsVerb: Verb = (parser, context) =>
   parser.command(
@@ -69,16 +70,3 @@ export const lsVerb: Verb = (parser, context) =>
       });
     },
   );
-
-/** Rows as columns, each as wide as it must be. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}

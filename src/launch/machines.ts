@@ -1,17 +1,11 @@
-import { describeSecurityGroups, deleteSecurityGroup } from "../aws/access.ts";
 import type { Cloud } from "../aws/cloud.ts";
-import {
-  consoleOutput,
-  describeInstances,
-  terminateInstances,
-  waitForStates,
-  type Instance,
-} from "../aws/instances.ts";
+import { consoleOutput, describeInstances, type Instance } from "../aws/instances.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { didYouMean } from "../base/nearest.ts";
 import { BakeError } from "../base/errors.ts";
-import type { Listener } from "../report/events.ts";
 import { readOutcome, type UpdateOutcome } from "./outcome.ts";
+
+export { terminateMachines, type EndOptions } from "./end-machines.ts";
 
 export interface MachineStatus {
   readonly instance: Instance;
@@ -106,32 +100,4 @@ export function pickToEnd(instances: readonly Instance[], wanted: string): Insta
   throw new BakeError("usage", `${wanted} is the builder of run ${instance.tags.get(tagKeys.run) ?? "-"}`, {
     hint: `give its whole id to end it: \`bake-ami terminate ${instance.id}\``,
   });
-}
-
-const terminatedDeadlineSeconds = 600;
-
-/** Not of a launch template, whose machines carry its run too. */
-const ofLaunches = { Name: `tag:${tagKeys.role}`, Values: ["machine-group"] };
-
-/** Ends machines, and deletes the security groups of launches that have no machine left. */
-export async function terminateMachines(
-  cloud: Cloud,
-  machines: readonly Instance[],
-  listener: Listener,
-  signal: AbortSignal,
-): Promise<void> {
-  const ids = machines.map(({ id }) => id);
-  await terminateInstances(cloud, ids, signal);
-  await waitForStates(cloud, ids, "terminated", terminatedDeadlineSeconds, signal);
-  for (const id of ids) listener({ type: "deleted", at: Date.now(), what: "instance", id });
-  const runs = new Set(machines.flatMap(({ tags }) => tags.get(tagKeys.run) ?? []));
-  for (const run of runs) {
-    const ofRun = { Name: `tag:${tagKeys.run}`, Values: [run] };
-    const left = await describeInstances(cloud, [ofRun], signal);
-    if (left.some(({ state }) => state !== "terminated")) continue;
-    for (const { id } of await describeSecurityGroups(cloud, [ofRun, ofLaunches], signal)) {
-      await deleteSecurityGroup(cloud, id, terminatedDeadlineSeconds, signal);
-      listener({ type: "deleted", at: Date.now(), what: "security group", id });
-    }
-  }
 }
