@@ -33,6 +33,7 @@ function service(
     requires,
     packages: { dnf: [], apt: [] },
     units: [],
+    resources: [],
     parameters: new Map(Object.entries(parameters)),
     timeoutSeconds: 60,
     retries: 0,
