@@ -3,6 +3,7 @@ import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 import { BakeError, exitStatusOf } from "./base/errors.ts";
 import { applyVerb } from "./commands/apply.ts";
+import { attachVerb } from "./commands/attach.ts";
 import { bakeVerb } from "./commands/bake.ts";
 import { cleanupVerb } from "./commands/cleanup.ts";
 import { withGlobalOptions, type Context, type GlobalOptions, type Verb } from "./commands/context.ts";
@@ -17,6 +18,7 @@ import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
 import { pushVerb } from "./commands/push.ts";
 import { rolloutVerb } from "./commands/rollout.ts";
+import { runVerb } from "./commands/run.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
 import { spellOutSpot } from "./commands/spot-words.ts";
 import { sshVerb } from "./commands/ssh.ts";
@@ -33,6 +35,8 @@ const verbs: readonly Verb[] = [
   servicesVerb,
   newVerb,
   launchVerb,
+  runVerb,
+  attachVerb,
   lsVerb,
   logsVerb,
   sshVerb,

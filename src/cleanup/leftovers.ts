@@ -56,7 +56,7 @@ export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
   );
   const instances = inventory.instances.filter(
     (instance) =>
-      ["builder", "trial"].includes(roleOf(instance.tags) ?? "") &&
+      (["builder", "trial"].includes(roleOf(instance.tags) ?? "") || isOverdueJob(instance, wanted.now)) &&
       instance.state !== "shutting-down" &&
       !inTheMaking.has(runOf(instance.tags)) &&
       mayGo(instance),
@@ -109,6 +109,11 @@ function isDue(tags: Tags, wanted: Wanted): boolean {
   if (wanted.olderThanMs === undefined) return true;
   const startedAt = runStartedAt(runOf(tags));
   return startedAt !== undefined && wanted.now - startedAt >= wanted.olderThanMs;
+}
+
+/** A job's machine ends itself in time; one that did not is hung. */
+function isOverdueJob({ tags }: Instance, now: number): boolean {
+  return roleOf(tags) === "job" && hasExpired(tags, now);
 }
 
 /** Whether the expiry in the tags has passed; what has none, or one that cannot be read, never expires. */

@@ -14,8 +14,9 @@ const job = (user: string, ...words: readonly string[]): string =>
 /** Takes a job's archive from its standard input. */
 export const receiveCommand = (user: string): string => asRoot(user, ["sh", "-c", receiveProgram()]);
 
-/** Starts the job that the machine has, once; the machine then waits for this caller at the end. */
-export const startCommand = (user: string, caller: string): string => job(user, "start", caller);
+/** Starts the job that the machine has, once; at the end the machine then waits for this caller. */
+export const startCommand = (user: string, caller: string | undefined): string =>
+  job(user, "start", ...(caller === undefined ? [] : [caller]));
 
 /** Prints the job's output from this byte on until its end. */
 export const followCommand = (user: string, caller: string, offset: number): string =>
@@ -63,6 +64,8 @@ export interface JobState {
   readonly state: "waiting" | "running" | "ended";
   readonly run: string;
   readonly keep: boolean;
+  /** Where its log goes; see `LogPlace`. */
+  readonly log: string | undefined;
 }
 
 /**
@@ -75,7 +78,13 @@ export async function jobState(machine: Machine, signal: AbortSignal): Promise<J
   const pairs = readPairs(stdout);
   const state = (["waiting", "running", "ended"] as const).find((known) => known === pairs.get("state"));
   if (status === 0 && state !== undefined) {
-    return { state, run: pairs.get("run") ?? "-", keep: pairs.get("keep") === "1" };
+    const log = pairs.get("log") ?? "";
+    return {
+      state,
+      run: pairs.get("run") ?? "-",
+      keep: pairs.get("keep") === "1",
+      log: log === "" ? undefined : log,
+    };
   }
   throw new BakeError("usage", "this machine has no job", {
     details: stderr.trim() === "" ? [] : [stderr.trim()],

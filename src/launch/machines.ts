@@ -1,44 +1,24 @@
 import type { Cloud } from "../aws/cloud.ts";
-import { consoleOutput, describeInstances, type Instance } from "../aws/instances.ts";
+import { describeInstances, type Instance } from "../aws/instances.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { didYouMean } from "../base/nearest.ts";
 import { BakeError } from "../base/errors.ts";
-import { readOutcome, type UpdateOutcome } from "./outcome.ts";
 
 export { terminateMachines, type EndOptions } from "./end-machines.ts";
 
-export interface MachineStatus {
-  readonly instance: Instance;
-  readonly outcome: UpdateOutcome | undefined;
-}
-
-/** All machines and builders of this owner that still exist, oldest first. */
+/** All machines, jobs and builders of this owner that still exist, oldest first. */
 export async function ownMachines(cloud: Cloud, owner: string, signal: AbortSignal): Promise<Instance[]> {
   const instances = await describeInstances(
     cloud,
     [
       { Name: `tag:${tagKeys.owner}`, Values: [owner] },
-      { Name: `tag:${tagKeys.role}`, Values: ["machine", "builder"] },
+      { Name: `tag:${tagKeys.role}`, Values: ["machine", "job", "builder"] },
     ],
     signal,
   );
   return instances
     .filter((instance) => instance.state !== "terminated")
     .sort((a, b) => (a.launchedAt?.getTime() ?? 0) - (b.launchedAt?.getTime() ?? 0));
-}
-
-/** Machines with what their consoles say about their last update. */
-export async function withOutcomes(
-  cloud: Cloud,
-  instances: readonly Instance[],
-  signal: AbortSignal,
-): Promise<MachineStatus[]> {
-  return await Promise.all(
-    instances.map(async (instance) => {
-      if (isBuilder(instance) || instance.state !== "running") return { instance, outcome: undefined };
-      return { instance, outcome: readOutcome(await consoleOutput(cloud, instance.id, signal)) };
-    }),
-  );
 }
 
 /** Whether it is being baked, and so not for use. */
