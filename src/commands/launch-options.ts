@@ -1,5 +1,4 @@
 import type { Argv } from "yargs";
-import { BakeError } from "../base/errors.ts";
 import { withVolumeOptions } from "./volume-options.ts";
 
 /** Adds the options that every verb has which starts machines from an image. */
@@ -37,7 +36,6 @@ function withTypeOptions<T>(parser: Argv<T>) {
     .option("type", {
       group,
       type: "string",
-      coerce: oneType,
       describe: "this one (default: t3.small, or t4g.small on arm64)",
     })
     .option("cpu", { group, type: "string", describe: "one with so many vCPUs at least" })
@@ -54,13 +52,6 @@ function withTypeOptions<T>(parser: Argv<T>) {
       default: false,
       describe: "take the smallest that fits, and do not ask",
     });
-}
-
-/** A bake takes more than one type, so that the parser lets them pass. @throws BakeError `usage` */
-function oneType(value: unknown): string | undefined {
-  if (Array.isArray(value))
-    throw new BakeError("usage", "--type is given more than once", { hint: "give it once" });
-  return typeof value === "string" ? value : undefined;
 }
 
 function withMachineOptions<T>(parser: Argv<T>) {

@@ -13,7 +13,8 @@ export interface LaunchArguments extends VolumeArguments {
   readonly imageOrServices: readonly string[] | undefined;
   readonly image: string | undefined;
   readonly with: readonly string[];
-  readonly type: string | undefined;
+  /** A list when it was given more than once: a bake takes that. */
+  readonly type: string | readonly string[] | undefined;
   readonly cpu: string | undefined;
   readonly memory: string | undefined;
   readonly arch: Architecture | undefined;
@@ -125,6 +126,9 @@ function readTypeWish(argv: LaunchArguments): TypeWish {
     ...(gpu ? ["--gpu"] : []),
     ...(cheapest ? ["--cheapest"] : []),
   ];
+  if (typeof type === "object") {
+    throw new BakeError("usage", "--type is given more than once", { hint: "give it once" });
+  }
   if (type !== undefined) {
     if (wishes.length === 0) return { kind: "named", type };
     throw new BakeError("usage", `--type names one type, and ${wishes.join(", ")} would choose another`, {

@@ -1,61 +1,25 @@
 import { expect, test } from "vitest";
 import { BakeError, messageOf } from "../../src/base/errors.ts";
-import type { Catalog, Parameter, Service } from "../../src/catalog/service.ts";
+import type { Catalog } from "../../src/catalog/service.ts";
 import { parameterLines } from "../../src/launch/parameters.ts";
 import type { RequestLine } from "../../src/launch/request-lines.ts";
 import type { Event } from "../../src/report/events.ts";
+import { catalog, parameter, service } from "../plan/catalogs.ts";
 import { anImage } from "../support/resources.ts";
-
-function parameter(rest: Partial<Parameter> = {}): Parameter {
-  return {
-    type: "string",
-    values: [],
-    default: undefined,
-    description: undefined,
-    required: false,
-    secret: false,
-    from: undefined,
-    phase: "update",
-    ...rest,
-  };
-}
-
-function service(
-  name: string,
-  parameters: Record<string, Parameter>,
-  requires: readonly string[] = [],
-): Service {
-  return {
-    name,
-    directory: "",
-    builtIn: false,
-    description: undefined,
-    requires,
-    packages: { dnf: [], apt: [] },
-    units: [],
-    resources: [],
-    parameters: new Map(Object.entries(parameters)),
-    timeoutSeconds: 60,
-    retries: 0,
-    steps: { init: [], update: [], verify: [] },
-    files: [],
-  };
-}
 
 const services = [
   service("web", {
-    port: parameter({ type: "integer" }),
-    token: parameter({ secret: true }),
-    root: parameter({ phase: "init" }),
+    parameters: new Map([
+      ["port", parameter({ type: "integer", phase: "update" })],
+      ["token", parameter({ secret: true, phase: "update" })],
+      ["root", parameter({ phase: "init" })],
+    ]),
   }),
-  service("cert", { name: parameter({ phase: "init" }) }),
-  service("site", {}, ["cert"]),
-  service("other", {}),
+  service("cert", { parameters: new Map([["name", parameter({ phase: "init" })]]) }),
+  service("site", { requires: ["cert"] }),
+  service("other"),
 ];
-const catalog: Catalog = {
-  services: new Map(services.map((each) => [each.name, each])),
-  globalSteps: undefined,
-};
+const here = catalog(services);
 
 const image = anImage("ami-1", {
   tags: new Map([
@@ -68,7 +32,7 @@ const image = anImage("ami-1", {
 function linesOf(
   settings: Record<string, Record<string, string>>,
   late: readonly string[] = [],
-  known: Catalog | "unreadable" = catalog,
+  known: Catalog | "unreadable" = here,
 ): { readonly lines: RequestLine[]; readonly notes: string } {
   const given = new Map(
     Object.entries(settings).map(([name, values]) => [name, new Map(Object.entries(values))]),
