@@ -12,7 +12,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { BakeError } from "../base/errors.ts";
 import { allPages, present, type Cloud } from "./cloud.ts";
-import { unlessGone } from "./cloud-error.ts";
+import { isNotFound, unlessGone } from "./cloud-error.ts";
 import { ofSameRun, readTags, writeTags, type Tags } from "./tags.ts";
 import { newVisibleSeconds } from "./visibility.ts";
 
@@ -42,32 +42,37 @@ export interface TemplateVersion {
   readonly groupIds: readonly string[];
 }
 
-/** The launch templates that match all filters. */
-export async function describeLaunchTemplates(
-  cloud: Cloud,
-  filters: readonly { readonly Name: string; readonly Values: string[] }[],
-  signal: AbortSignal,
-): Promise<LaunchTemplate[]> {
-  const pages = await allPages((next) =>
-    cloud.ask("DescribeLaunchTemplates", signal, (o) =>
-      cloud.ec2.send(new DescribeLaunchTemplatesCommand({ Filters: [...filters], ...next }), o),
-    ),
-  );
-  return pages.flatMap((page) => (page.LaunchTemplates ?? []).map(readTemplate));
-}
-
 /** The launch template of this name, or undefined. Asked by a filter, because that is no error when there is none. */
 export async function findLaunchTemplate(
   cloud: Cloud,
   name: string,
   signal: AbortSignal,
 ): Promise<LaunchTemplate | undefined> {
-  const [found] = await describeLaunchTemplates(
-    cloud,
-    [{ Name: "launch-template-name", Values: [name] }],
-    signal,
+  const filters = [{ Name: "launch-template-name", Values: [name] }];
+  const reply = await cloud.ask("DescribeLaunchTemplates", signal, (o) =>
+    cloud.ec2.send(new DescribeLaunchTemplatesCommand({ Filters: filters }), o),
   );
-  return found;
+  return reply.LaunchTemplates?.map(readTemplate)[0];
+}
+
+/** The launch template with this id, or undefined. */
+export async function getLaunchTemplate(
+  cloud: Cloud,
+  id: string,
+  signal: AbortSignal,
+): Promise<LaunchTemplate | undefined> {
+  try {
+    const reply = await cloud.ask(
+      "DescribeLaunchTemplates",
+      signal,
+      (o) => cloud.ec2.send(new DescribeLaunchTemplatesCommand({ LaunchTemplateIds: [id] }), o),
+      { resource: id },
+    );
+    return reply.LaunchTemplates?.map(readTemplate)[0];
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 function readTemplate(raw: Ec2LaunchTemplate): LaunchTemplate {

@@ -1,8 +1,9 @@
 import type { ScalingGroup, TemplateReference } from "../aws/auto-scaling.ts";
 import type { Cloud } from "../aws/cloud.ts";
 import {
-  describeLaunchTemplates,
   describeTemplateVersions,
+  findLaunchTemplate,
+  getLaunchTemplate,
   type LaunchTemplate,
 } from "../aws/launch-templates.ts";
 import { BakeError } from "../base/errors.ts";
@@ -163,11 +164,8 @@ async function templateOf(
   { id, name }: TemplateReference,
   signal: AbortSignal,
 ): Promise<LaunchTemplate | undefined> {
-  const filter =
-    name === undefined
-      ? { Name: "launch-template-id", Values: [id ?? ""] }
-      : { Name: "launch-template-name", Values: [name] };
-  return (await describeLaunchTemplates(cloud, [filter], signal))[0];
+  if (id !== undefined) return await getLaunchTemplate(cloud, id, signal);
+  return await findLaunchTemplate(cloud, name ?? "", signal);
 }
 
 /** The command that sets a group to a number. */

@@ -1,4 +1,4 @@
-import type { CloudOptions } from "../../src/aws/cloud.ts";
+import type { SdkRequestHandler } from "../../src/local/sdk-handler.ts";
 import { readModel, type Model } from "./api-model.ts";
 import { newerMembers } from "./newer-model.ts";
 import { readQuery, valueProblems, writeXml } from "./wire-model.ts";
@@ -27,20 +27,14 @@ export interface WireError {
 /** What the service says: a value, an error, or nothing because the connection breaks after the request. */
 export type WireAnswer = { readonly value: unknown } | WireError | "lost";
 
-type RequestHandler = NonNullable<CloudOptions["requestHandler"]>;
-
-interface Request {
-  readonly hostname: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-}
+type Request = Parameters<SdkRequestHandler["handle"]>[0];
 
 /** Times on the wire: text in XML, seconds in JSON; in scripts they are seconds. */
 const timeMembers = /Time$/;
 
 export interface Wire {
   /** For the clients. */
-  readonly handler: RequestHandler;
+  readonly handler: SdkRequestHandler;
   /** Every request to these services so far. */
   readonly calls: WireCall[];
   /** Where a request or a reply is not what the model says. */
@@ -51,13 +45,13 @@ export interface Wire {
  * Answers the clients of these three services from a script, and leaves all others to `otherwise`.
  * @param answerTo may be asked many times; it knows by the calls so far where it is
  */
-export function openWire(answerTo: (call: WireCall) => WireAnswer, otherwise?: RequestHandler): Wire {
+export function openWire(answerTo: (call: WireCall) => WireAnswer, otherwise?: SdkRequestHandler): Wire {
   const wire: Wire = {
     calls: [],
     problems: [],
     handler: {
       metadata: { handlerProtocol: "scripted" },
-      handle: async (request: Request, options?: object) => {
+      handle: async (request, options) => {
         const call = readCall(request, wire.problems);
         if (call === undefined) {
           if (otherwise === undefined) throw new Error(`nobody answers for ${request.hostname}`);
