@@ -4,18 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readOutcome } from "../../src/launch/outcome.ts";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
 import { fakeMetadata } from "./metadata.ts";
-import {
-  finished,
-  happened,
-  machineWith,
-  names,
-  newRun,
-  Project,
-  runPhase,
-  sh,
-  start,
-  type Files,
-} from "./support.ts";
+import { happened, machineWith, names, Project, runPhase, sh } from "./support.ts";
 
 const skipped = noTestMachines === undefined ? "" : ` (${noTestMachines})`;
 
@@ -217,44 +206,4 @@ describe.skipIf(noTestMachines)(`order, lateness and output${skipped}`, () => {
     expect(multiUser).toBeLessThan(final);
     expect(final).toBeLessThan(hook);
   });
-
-  test("50 services in chains of five take a fraction of a second", async () => {
-    const files: Record<string, string> = {};
-    for (let index = 0; index < 50; index += 1) {
-      files[`services/s${index}/update.sh`] = "#!/bin/sh\nexit 0\n";
-      files[`services/s${index}/service.yaml`] = index % 5 === 0 ? "{}\n" : `requires: [s${index - 1}]\n`;
-    }
-    const all: Files = files;
-    using project = new Project(all);
-    await using machine = await machineWith(project.plan());
-    const wanted = Array.from({ length: 50 }, (_, index) => `s${index}`);
-    await runPhase(machine, "init", wanted);
-    const seconds: number[] = [];
-    for (let round = 0; round < 3; round += 1) {
-      const run = newRun();
-      const cursor = await start(machine, `update ${run}`);
-      await finished(machine, "update", run);
-      const { events } = await happened(machine, cursor);
-      expect(events.filter(({ event }) => event === "service-finished")).toHaveLength(50);
-      seconds.push(await phaseSeconds(machine, run));
-    }
-    console.log(`update of 50 no-op services: ${seconds.map((each) => each.toFixed(3)).join(", ")} s`);
-    await machine.reboot();
-    await machine.booted();
-    console.log(await machine.run("systemd-analyze blame --no-pager | head -5"));
-    // Twice the time that it takes on a machine of its own is the neighbours'; ten times is ours.
-    expect(Math.min(...seconds)).toBeLessThan(2);
-  });
 });
-
-/** From the first to the last event of a run, as the journal dates them. */
-async function phaseSeconds(machine: Awaited<ReturnType<typeof machineWith>>, run: string): Promise<number> {
-  const lines = await machine.run(
-    `journalctl -q -o short-unix -t bake-ami | grep -E 'event=phase-(started|finished) .*run=${run} '`,
-  );
-  const times = lines
-    .trim()
-    .split("\n")
-    .map((line) => Number(line.split(" ")[0]));
-  return (times.at(-1) ?? 0) - (times.at(0) ?? 0);
-}
