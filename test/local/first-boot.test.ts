@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { builderUserData } from "../../src/bake/user-data.ts";
+import { launchUserData } from "../../src/launch/user-data.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
 import { guestDirectory } from "../../src/local/setup/debian.ts";
 import { Secret } from "../../src/base/ids.ts";
@@ -91,6 +92,17 @@ function boot(shell: string): { status: number | null; stderr: string } {
     },
   });
   return { status, stderr };
+}
+
+const splitParts = readFileSync(join(guestDirectory(), "root/usr/lib/local-cloud/split-parts"), "utf8");
+
+/** Runs another of the guest's programs, on the same root. */
+function guestProgramRun(shell: string, name: string): { status: number | null; stdout: string } {
+  const { status, stdout } = spawnSync(shell, [join(guestDirectory(), `root/usr/lib/local-cloud/${name}`)], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"] ?? "", LOCAL_CLOUD_ROOT: root },
+  });
+  return { status, stdout };
 }
 
 describe.each(shells)("under %s", (shell) => {
@@ -206,19 +218,11 @@ describe.each(shells)("under %s", (shell) => {
     ["gzip", gzipSync(nested)],
   ])("a multipart: %s", (_, userData) => {
     writeFileSync(join(root, "fake/user-data"), userData);
-    write(
-      "usr/lib/local-cloud/split-parts",
-      readFileSync(join(guestDirectory(), "root/usr/lib/local-cloud/split-parts"), "utf8"),
-    );
+    write("usr/lib/local-cloud/split-parts", splitParts);
     expect(boot(shell)).toEqual({ status: 0, stderr: "" });
     expect(read("etc/ssh/ssh_host_ed25519_key").trim()).toBe("PRIVATE");
-    const programsOf = (name: string) =>
-      spawnSync(shell, [join(guestDirectory(), `root/usr/lib/local-cloud/${name}`)], {
-        encoding: "utf8",
-        env: { PATH: process.env["PATH"] ?? "", LOCAL_CLOUD_ROOT: root },
-      });
-    expect(programsOf("boot-commands").stdout).toBe("from-part\n");
-    const scripts = programsOf("user-scripts");
+    expect(guestProgramRun(shell, "boot-commands").stdout).toBe("from-part\n");
+    const scripts = guestProgramRun(shell, "user-scripts");
     expect([scripts.stdout, scripts.status]).toEqual(["first\nzweitens: ü --outer\n", 3]);
     // Another instance from the same disk has nothing of it.
     write("proc/cmdline", "bake_ami.instance=i-2\n");
@@ -226,6 +230,19 @@ describe.each(shells)("under %s", (shell) => {
     rmSync(join(root, "run/local-cloud/user-data"), { force: true });
     expect(boot(shell).status).toBe(0);
     expect(existsSync(join(root, "var/lib/local-cloud/user-data"))).toBe(false);
+  });
+
+  test("of a launch: the user's own script beside a launch request and commands for every boot", () => {
+    const userData = launchUserData({
+      own: Buffer.from("#!/bin/sh\necho 'mine: ü'\n"),
+      lines: [{ kind: "set", service: "web", parameter: "port", value: "8080" }],
+      bootcmd: "bootcmd:\n  - echo every-boot",
+    });
+    writeFileSync(join(root, "fake/user-data"), userData ?? "");
+    write("usr/lib/local-cloud/split-parts", splitParts);
+    expect(boot(shell)).toEqual({ status: 0, stderr: "" });
+    expect(guestProgramRun(shell, "boot-commands").stdout).toBe("every-boot\n");
+    expect(guestProgramRun(shell, "user-scripts").stdout).toBe("mine: ü\n");
   });
 
   test("gzip alone is unpacked", () => {
