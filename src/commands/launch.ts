@@ -20,6 +20,12 @@ export const launchVerb: Verb = (parser, context) =>
           default: false,
           describe: "wait until the first update is over",
         })
+        .option("tail", {
+          group: "Waiting:",
+          type: "boolean",
+          default: false,
+          describe: "wait, and show what the machines do meanwhile",
+        })
         .option("timeout", {
           group: "Waiting:",
           type: "string",
@@ -42,17 +48,25 @@ export const launchVerb: Verb = (parser, context) =>
         import("./machine-lines.ts"),
         import("./launch-host-keys.ts"),
       ]);
-      await runSession(argv, context, async (session) => {
-        await warnOfOldBase(argv, context, session.listener);
-        const purpose = {
-          waitSeconds: argv.wait ? timeoutSeconds : undefined,
-          logs: ["update.log"],
-        } as const;
-        const { options } = await launchRequest(argv, context, session, settings, purpose);
-        const launched = await launch(options);
-        const result = launchedResult(launched);
-        if (argv.knownHosts === undefined) return result;
-        return await keepHostKeys(argv.knownHosts, launched, result, options, context);
-      });
+      await runSession(
+        argv,
+        context,
+        async (session) => {
+          await warnOfOldBase(argv, context, session.listener);
+          const purpose = {
+            waitSeconds: argv.wait || argv.tail ? timeoutSeconds : undefined,
+            logs: ["update.log"],
+          } as const;
+          const { options } = await launchRequest(argv, context, session, settings, purpose);
+          const watch = argv.tail
+            ? { watch: (await import("./reach-tail.ts")).tailOf(argv, context, options) }
+            : {};
+          const launched = await launch({ ...options, ...watch });
+          const result = launchedResult(launched);
+          if (argv.knownHosts === undefined) return result;
+          return await keepHostKeys(argv.knownHosts, launched, result, options, context);
+        },
+        { output: argv.tail },
+      );
     },
   );

@@ -3,7 +3,7 @@ import type { Verb } from "./context.ts";
 export const logsVerb: Verb = (parser, context) =>
   parser.command(
     "logs <machine>",
-    "show what the phases of a machine printed",
+    "show what a phase run of a machine printed: the newest, or the one that is named",
     (y) =>
       y
         .positional("machine", {
@@ -11,27 +11,30 @@ export const logsVerb: Verb = (parser, context) =>
           demandOption: true,
           describe: "instance id, its beginning, or latest",
         })
+        .option("list", { type: "boolean", default: false, describe: "list the phase runs" })
+        .option("run", { type: "string", describe: "this run" })
+        .option("phase", {
+          choices: ["init", "update", "verify"] as const,
+          describe: "runs of this phase alone",
+        })
         .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on with what comes" })
+        .option("console", {
+          type: "boolean",
+          default: false,
+          describe: "what its console shows; needs no SSH",
+        })
         .option("identity", { type: "string", describe: "private key to log in with" })
         .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
         .option("ssh-proxy-command", {
           type: "string",
           describe: "reach the machine through this; %h %p %r %i",
-        }),
+        })
+        .conflicts("list", ["follow", "run", "console"])
+        .conflicts("console", ["run", "phase"]),
     async (argv) => {
-      const [{ reachMachine }, { Machine }, { logsCommand }, { BakeError }] = await Promise.all([
-        import("./reach.ts"),
-        import("../machine/machine.ts"),
-        import("../machine/remote.ts"),
-        import("../base/errors.ts"),
-      ]);
-      const { target } = await reachMachine(argv, context, argv.machine, context.signal);
-      await using machine = new Machine(target, { deadlineSeconds: 60 });
-      const result = await machine.exec(logsCommand(target.user, argv.follow), {
-        signal: context.signal,
-        onStdout: (chunk) => context.stdout.write(chunk),
-      });
-      if (result.status !== 0)
-        throw new BakeError("failed", `the machine did not show its logs: ${result.stderr.trim()}`);
+      const { showConsole, showRun, showRuns } = await import("./logs-of.ts");
+      if (argv.console) await showConsole(argv, context, argv.machine, argv.follow);
+      else if (argv.list) await showRuns(argv, context, argv.machine, argv.phase);
+      else await showRun(argv, context, argv.machine, argv);
     },
   );

@@ -83,9 +83,9 @@ async function giveAccess(
 }
 
 async function waitFor(options: LaunchOptions, instances: readonly Instance[]): Promise<Launched[]> {
-  const { cloud, choice, waitSeconds, listener, signal } = options;
+  const { cloud, choice, waitSeconds, listener, signal, watch } = options;
   if (waitSeconds !== undefined && isBaked(choice.image)) {
-    return await waitForUpdates(cloud, instances, waitSeconds, listener, signal);
+    return await waitForUpdates(cloud, instances, waitSeconds, listener, signal, watch);
   }
   if (waitSeconds !== undefined) {
     const message = `${choice.image.id} was not baked by bake-ami: its machines have no update to wait for`;

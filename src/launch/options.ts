@@ -5,6 +5,7 @@ import type { Listener } from "../report/events.ts";
 import type { Choice } from "./choose-image.ts";
 import type { ElasticIp } from "./elastic-ip.ts";
 import type { RequestLine } from "./request-lines.ts";
+import type { Watch } from "./wait.ts";
 
 /** What the machines are to be like; what is left out is as EC2, the subnet or the image has it. */
 export interface InstanceSettings {
@@ -62,6 +63,8 @@ export interface LaunchOptions {
   readonly login?: string;
   /** Whether to wait for the update of every machine, and how long, in seconds. */
   readonly waitSeconds: number | undefined;
+  /** Shows what each machine does while its update is waited for. */
+  readonly watch?: Watch;
   readonly listener: Listener;
   readonly signal: AbortSignal;
 }

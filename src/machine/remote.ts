@@ -65,17 +65,28 @@ export function journalCommand(user: string, cursor: string, follow: boolean): s
   return asRoot(user, [`${programs}/journal`, ...(follow ? ["--follow"] : []), cursor]);
 }
 
-/** The command that prints what all phase runs of the machine printed; with `follow` it never ends. */
-export function logsCommand(user: string, follow: boolean): string {
+export interface LogsRequest {
+  /** Of this phase alone. */
+  readonly phase: Phase | undefined;
+  /** Of this run; else the newest. */
+  readonly run: string | undefined;
+  /** To its end, or for ever when no run is named. */
+  readonly follow: boolean;
+}
+
+/** The command that prints what a phase run has printed and prints. */
+export function logsCommand(user: string, { phase, run, follow }: LogsRequest): string {
   return asRoot(user, [
-    "journalctl",
-    "--quiet",
-    "--no-pager",
-    "--output=short-iso",
-    "--identifier=bake-ami",
-    "--identifier=bake-ami-step",
-    ...(follow ? ["--follow", "--no-tail"] : []),
+    `${programs}/logs`,
+    ...(phase === undefined ? [] : ["--phase", phase]),
+    ...(run === undefined ? [] : ["--run", run]),
+    ...(follow ? ["--follow"] : []),
   ]);
+}
+
+/** The command that prints a line for each known phase run: phase, run, start, end and result, between tabs. */
+export function runsCommand(user: string, phase: Phase | undefined): string {
+  return asRoot(user, [`${programs}/logs`, "--list", ...(phase === undefined ? [] : ["--phase", phase])]);
 }
 
 /** The command that ends whatever phase is running. */
