@@ -106,6 +106,25 @@ function guestProgramRun(shell: string, name: string): { status: number | null; 
 }
 
 describe.each(shells)("under %s", (shell) => {
+  test("login keys of the user data are added to the one of the launch", () => {
+    write("usr/lib/local-cloud/split-parts", splitParts);
+    const own = Buffer.from(
+      "#cloud-config\nssh_authorized_keys:\n  - ssh-rsa AAAAtheirs them\nruncmd:\n  - ls\n",
+    );
+    const bootcmd = "ssh_authorized_keys:\n  - ssh-ed25519 AAAAours bake-ami\n";
+    for (const data of [
+      launchUserData({ lines: [], bootcmd }),
+      launchUserData({ own, lines: [], bootcmd }),
+    ]) {
+      writeFileSync(join(root, "fake/user-data"), data ?? "");
+      rmSync(join(root, "var/lib/local-cloud"), { recursive: true, force: true });
+      expect(boot(shell)).toEqual({ status: 0, stderr: "" });
+    }
+    expect(read("home/admin/.ssh/authorized_keys")).toBe(
+      "ssh-ed25519 AAAAlogin me\nssh-ed25519 AAAAours bake-ami\nssh-rsa AAAAtheirs them\n",
+    );
+  });
+
   test("a new instance gets its name, its login key and host keys of its own, which the console shows", () => {
     expect(boot(shell)).toEqual({ status: 0, stderr: "" });
     expect(read("etc/hostname")).toBe("ip-169-254-1-16\n");
