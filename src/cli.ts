@@ -3,10 +3,12 @@ import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 import { BakeError, exitStatusOf } from "./base/errors.ts";
 import { applyVerb } from "./commands/apply.ts";
+import { attachVerb } from "./commands/attach.ts";
 import { bakeVerb } from "./commands/bake.ts";
 import { cleanupVerb } from "./commands/cleanup.ts";
 import { withGlobalOptions, type Context, type GlobalOptions, type Verb } from "./commands/context.ts";
 import { cpVerb } from "./commands/cp.ts";
+import { deployVerb } from "./commands/deploy.ts";
 import { doctorVerb } from "./commands/doctor.ts";
 import { writeError } from "./commands/error-lines.ts";
 import { launchVerb } from "./commands/launch.ts";
@@ -15,10 +17,13 @@ import { logsVerb } from "./commands/logs.ts";
 import { lsVerb } from "./commands/ls.ts";
 import { planVerb } from "./commands/plan.ts";
 import { pushVerb } from "./commands/push.ts";
+import { rolloutVerb } from "./commands/rollout.ts";
+import { runVerb } from "./commands/run.ts";
 import { newVerb, servicesVerb } from "./commands/services.ts";
 import { spellOutSpot } from "./commands/spot-words.ts";
 import { sshVerb } from "./commands/ssh.ts";
 import { explainSystemError } from "./commands/system-errors.ts";
+import { templateVerb } from "./commands/template.ts";
 import { terminateVerb } from "./commands/terminate.ts";
 import { checkValues, usageError, withNearestVerb } from "./commands/usage-errors.ts";
 import { verifyVerb } from "./commands/verify.ts";
@@ -30,6 +35,8 @@ const verbs: readonly Verb[] = [
   servicesVerb,
   newVerb,
   launchVerb,
+  runVerb,
+  attachVerb,
   lsVerb,
   logsVerb,
   sshVerb,
@@ -37,6 +44,9 @@ const verbs: readonly Verb[] = [
   terminateVerb,
   applyVerb,
   verifyVerb,
+  deployVerb,
+  templateVerb,
+  rolloutVerb,
   cleanupVerb,
   doctorVerb,
   localVerb,

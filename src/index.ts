@@ -15,8 +15,28 @@ export { launch, type LaunchOptions } from "./launch/launch.ts";
 export type { Launched } from "./launch/wait.ts";
 export { findImage, type Choice } from "./launch/choose-image.ts";
 export { applyToMachine, verifyMachine, type ApplyOptions, type VerifyOptions } from "./launch/apply.ts";
-export { ownMachines, terminateMachines, withOutcomes, type MachineStatus } from "./launch/machines.ts";
-export type { UpdateOutcome } from "./launch/outcome.ts";
+export { ownMachines, terminateMachines } from "./launch/machines.ts";
+export { withOutcomes, type MachineStatus } from "./launch/machines-status.ts";
+export type { ChannelOutcome, JobOutcome, LogOutcome, UpdateOutcome } from "./launch/outcome.ts";
+export { breakdownOf, type BootBreakdown, type BootTimes, type ServiceTime } from "./launch/times.ts";
+export { copyFiles, type CopyCounts, type CopyOptions } from "./machine/files/copy.ts";
 export { cleanup, type CleanupOptions, type Removal } from "./cleanup/cleanup.ts";
 export { Machine, type ConnectOptions } from "./machine/machine.ts";
 export type { SshTarget } from "./machine/target.ts";
+export {
+  checkBucket,
+  getObject,
+  listObjects,
+  presign,
+  putObject,
+  readS3Url,
+  type Presigned,
+  type S3Object,
+  type S3Place,
+} from "./aws/s3.ts";
+export { channelLines } from "./fleet/channel-lines.ts";
+export { findChannel, listChannels, type Channel } from "./fleet/channel.ts";
+export { push, type Pushed, type PushOptions } from "./fleet/push.ts";
+export { openSigner, readSignerKey, type Signer } from "./fleet/sign.ts";
+export { logLines } from "./launch/log-lines.ts";
+export type { TrustedKey } from "./bake/options.ts";

@@ -84,11 +84,11 @@ send_all() {
     write_json
     sent=none why=-
     if [ -n "$log_to$url_log" ]; then
-        # shellcheck source=phases/lib/aws.sh
-        . "$directory/lib/aws.sh"
+        open_way
         sent=ok
         if ! send "$log" job.log "$url_log" || ! send "$runtime/job.json" job.json "$url_json"; then sent=failed; fi
         if [ "$sent" = ok ]; then why=-; fi
+        : "${why:=unknown}"
     fi
     put "$runtime/result" "$status" "$size" "$sent" "$reason" "$why"
     put "$own/result" "$status" "$size" "$sent" "$reason" "$why" || :
@@ -107,21 +107,22 @@ write_json() {
     } >"$runtime/job.json"
 }
 
+# What the way to the bucket needs: where its pieces are, the metadata service, and how long to try in all.
+open_way() {
+    # shellcheck disable=SC2034 # of aws.sh
+    bundle=$directory state=/var/lib/bake-ami
+    metadata=
+    if [ ! -r "$state/metadata" ]; then metadata=http://169.254.169.254; fi
+    # An image that was not baked says nothing of the metadata service; a large log takes its time.
+    aws_patience=$((120 + size / 65536))
+    if [ "$aws_patience" -gt 1200 ]; then aws_patience=1200; fi
+    # shellcheck source=phases/lib/aws.sh
+    . "$directory/lib/aws.sh"
+}
+
 # send FILE NAME URL: by a presigned URL where there is one, else by the machine's role. Sets why when it fails.
 send() {
-    tries=1
-    while :; do
-        why=-
-        if [ -n "$3" ]; then
-            if url_put "$1" "$3"; then return 0; fi
-        elif s3_put "$1" "$log_to$2"; then
-            return 0
-        fi
-        case $why in *denied* | *expired* | *'no such'* | *'no bucket'* | *'too large'*) return 1 ;; esac
-        if [ "$tries" -ge 5 ]; then return 1; fi
-        sleep $((1 << tries))
-        tries=$((tries + 1))
-    done
+    if [ -n "$3" ]; then url_put "$1" "$3"; else s3_put "$1" "$log_to$2"; fi
 }
 
 wake_callers() {

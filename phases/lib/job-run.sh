@@ -83,7 +83,7 @@ job_status() {
         if [ -e "$file" ]; then state=ended; fi
     done
     if [ ! -e "$own/started" ]; then state=waiting; fi
-    printf '%s\n' "state=$state" "run=$run" "keep=$keep" "log=$log_to"
+    printf '%s\n' "state=$state" "run=$run" "keep=$keep" "log=$log_at"
 }
 
 # At a boot: the job of an earlier boot was lost with it, or its log was not sent to the end.

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
-import { BakeError } from "../base/errors.ts";
+import { BakeError, nothingStarted } from "../base/errors.ts";
 import type { Send } from "./call.ts";
 import { present, type Cloud } from "./cloud.ts";
 import { isNotFound, problemOf } from "./cloud-error.ts";
@@ -171,9 +171,9 @@ export async function listObjects(
 }
 
 /**
- * Makes sure that a bucket is there and is one that the caller may use.
+ * Makes sure, before anything is started, that a bucket is there and is one that the caller may use.
  * @returns the Region that it is in
- * @throws BakeError `not-found` for no such bucket, `cloud` with the statement that would allow to look at it.
+ * @throws BakeError `usage` for no such bucket, `cloud` with the statement that would allow to look at it.
  */
 export async function checkBucket(
   cloud: Cloud,
@@ -189,7 +189,7 @@ export async function checkBucket(
     );
     return { region: head.BucketRegion ?? own };
   } catch (error) {
-    if (isNotFound(error) || signal.aborted) throw error;
+    if (isNotFound(error) || signal.aborted) throw nothingStarted(error);
     if (error instanceof BakeError && error.kind === "usage") throw error;
     // The answer to a HEAD does not say why. A policy may also allow to list this prefix alone.
     if (problemOf(error) !== "denied" && problemOf(error) !== "permanent") throw error;

@@ -208,7 +208,8 @@ async function workOn(creation: BuilderCreation, builder: Builder, options: Bake
     await pauseAfter.wait(instanceId, signal);
     await machine.init(options.run, requested, undefined, signal);
   }
-  await inStage(listener, "seal", () => machine.seal(signal));
+  const signers = (options.signers ?? []).map(({ publicKey }) => publicKey);
+  await inStage(listener, "seal", () => machine.seal(signal, signers));
   await machine[Symbol.asyncDispose]();
   await stopBuilder(creation, builder);
 }

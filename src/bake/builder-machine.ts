@@ -20,8 +20,12 @@ export interface BuilderMachine extends AsyncDisposable {
     bundle: Bundle | undefined,
     signal: AbortSignal,
   ): Promise<void>;
-  /** Scrubs the machine. @throws BakeError `failed`. */
-  seal(signal: AbortSignal): Promise<void>;
+  /**
+   * Scrubs the machine.
+   * @param signers public keys of those whose bundles the machines of the image take
+   * @throws BakeError `failed`.
+   */
+  seal(signal: AbortSignal, signers: readonly string[]): Promise<void>;
 }
 
 /** Makes the way to a builder; nothing is connected yet. */
@@ -44,7 +48,7 @@ export const openOverSsh: OpenMachine = (target, options, listener) => {
       } as const;
       await phaseStage(machine, request, bundle, listener, signal);
     },
-    seal: (signal) => sealMachine(machine, signal),
+    seal: (signal, signers) => sealMachine(machine, signers, signal),
     [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose](),
   };
 };

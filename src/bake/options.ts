@@ -8,6 +8,14 @@ import type { PlaceRequest } from "../aws/placement.ts";
 import type { BuilderRecords } from "./records.ts";
 import type { Architecture, SourceQuery } from "./source.ts";
 
+/** A key whose owner may sign bundles for the machines of an image. */
+export interface TrustedKey {
+  /** `ssh-ed25519 AAAA...`, without a comment. */
+  readonly publicKey: string;
+  /** `SHA256:...` */
+  readonly fingerprint: string;
+}
+
 /** What becomes of the builder when a bake fails. An interruption is no failure: it always cleans up. */
 export type FailureChoice = "cleanup" | "keep";
 
@@ -34,6 +42,8 @@ export interface BakeOptions {
   readonly allowCidrs: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly rootVolume: Omit<RootVolume, "deviceName"> | undefined;
   readonly instanceProfile: string | undefined;
+  /** Whose bundles the machines of the image take from a channel; nobody's when absent or empty. */
+  readonly signers?: readonly TrustedKey[];
   /** Of the user's own, for everything that is created. */
   readonly extraTags: ReadonlyMap<string, string>;
   /** After this many seconds the bake gives up, the builder ends itself, and anybody's cleanup may take what is left. */

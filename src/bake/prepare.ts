@@ -28,6 +28,7 @@ export async function prepare(options: BakeOptions): Promise<Prepared> {
     options.extraTags.size,
   );
   checkPause(options);
+  checkSigners(options);
   const source = await findSource(
     cloud,
     {
@@ -63,6 +64,16 @@ function checkPause({ pauseAfter, plan }: BakeOptions): void {
   });
 }
 
+/** Their fingerprints go into one tag of 256 characters. */
+const mostSigners = 5;
+
+function checkSigners({ signers = [] }: BakeOptions): void {
+  if (signers.length <= mostSigners) return;
+  throw new BakeError("usage", `an image can trust ${mostSigners} keys, and these are ${signers.length}`, {
+    hint: "give fewer with --signer",
+  });
+}
+
 function digestOf(options: BakeOptions, source: Source): string {
   const content = [
     options.owner,
@@ -72,6 +83,7 @@ function digestOf(options: BakeOptions, source: Source): string {
     source.login,
     options.rootVolume ?? null,
     [...options.extraTags].sort(),
+    (options.signers ?? []).map(({ publicKey }) => publicKey).sort(),
   ];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 32);
 }

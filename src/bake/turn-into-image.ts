@@ -6,7 +6,7 @@ import { Scope } from "../base/scope.ts";
 import { inStage } from "../report/stage.ts";
 import type { Builder } from "./builder.ts";
 import { imageDeadlineSeconds, imageName, makeImage } from "./image.ts";
-import type { BakeOptions } from "./options.ts";
+import type { BakeOptions, TrustedKey } from "./options.ts";
 import { describeImage, type Prepared } from "./prepare.ts";
 
 const stopDeadlineSeconds = 900;
@@ -42,6 +42,7 @@ export async function turnIntoImage(
     [tagKeys.base, source.image.id],
     [tagKeys.version, options.version],
     [tagKeys.login, source.login],
+    ...signerTag(options.signers ?? []),
   ]);
   // Of its own: a half-made image goes even when the builder stays.
   await using scope = new Scope(undoDeadlineSeconds, warnOfLeftover(listener));
@@ -58,4 +59,9 @@ export async function turnIntoImage(
       () => builder.releaseAccess(),
     ),
   );
+}
+
+function signerTag(signers: readonly TrustedKey[]): [string, string][] {
+  if (signers.length === 0) return [];
+  return [[tagKeys.signer, signers.map(({ fingerprint }) => fingerprint).join(" ")]];
 }

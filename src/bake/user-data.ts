@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageRoot } from "../base/package-root.ts";
+import { bootCommands, deadlineCommand, literalBlock } from "../machine/boot-commands.ts";
 import type { KeyPair } from "../machine/keys.ts";
 
 /** The controller gives up first, and says why; in seconds. */
@@ -15,26 +13,14 @@ const graceSeconds = 30;
  */
 export function builderUserData(hostKey: KeyPair, expires: Date): string {
   const deadline = Math.ceil(expires.getTime() / 1000) + graceSeconds;
-  const program = readFileSync(join(packageRoot(), "phases", "boot", "deadline.sh"), "utf8");
   return [
     "#cloud-config",
-    "bootcmd:",
-    "  - |",
-    `    deadline=${deadline}`,
-    ...block(program),
+    ...bootCommands([deadlineCommand(deadline)]),
     "ssh_deletekeys: true",
     "ssh_keys:",
     "  ed25519_private: |",
-    ...block(hostKey.privateKey.reveal()),
+    ...literalBlock(hostKey.privateKey.reveal()),
     `  ed25519_public: ${hostKey.publicKey}`,
     "",
   ].join("\n");
-}
-
-/** The lines of a text as YAML's literal block, below a key that is indented by two. */
-function block(text: string): string[] {
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => `    ${line}`);
 }

@@ -6,6 +6,7 @@ import {
   type Step,
 } from "../catalog/service.ts";
 import type { Plan, PlannedService } from "../plan/plan.ts";
+import { declaredLists, stepsOf } from "./declared.ts";
 import { dropIns } from "./drop-ins.ts";
 import { parameterLists } from "./parameters.ts";
 
@@ -18,9 +19,6 @@ export interface Entry {
   readonly content: string | ServiceFile;
 }
 
-/** Steps of declared resources: programs of ours that are the same on every machine. */
-
-const unitsStep: Step = { name: "units", path: "resources/units" };
 const packagesStep: Step = { name: "packages", path: "resources/packages" };
 
 /** The limits of steps that no service file can set. */
@@ -57,10 +55,6 @@ function serviceEntries(planned: PlannedService): Entry[] {
   const { service, digest } = planned;
   const root = `services/${service.name}`;
   const { env, ...lists } = parameterLists(planned);
-  const stepsOf = (phase: (typeof phases)[number]): readonly Step[] => {
-    const steps = service.steps[phase].map((step) => ({ name: step.name, path: `${root}/dir/${step.path}` }));
-    return phase === "init" && service.units.length > 0 ? [...steps, unitsStep] : steps;
-  };
   return [
     text(`${root}/env`, env),
     ...Object.entries(lists).flatMap(([name, lines]) =>
@@ -68,15 +62,8 @@ function serviceEntries(planned: PlannedService): Entry[] {
     ),
     limits(root, service),
     text(`${root}/digest`, [digest]),
-    ...(service.units.length === 0
-      ? []
-      : [
-          text(
-            `${root}/units`,
-            service.units.map(({ name, enabled }) => `${name}\t${enabled ? "enabled" : "disabled"}`),
-          ),
-        ]),
-    ...phases.flatMap((phase) => stepList(root, phase, stepsOf(phase))),
+    ...declaredLists(service).map(({ path, lines }) => text(`${root}/${path}`, lines)),
+    ...phases.flatMap((phase) => stepList(root, phase, stepsOf(service, phase))),
     ...files(root, service.files),
   ];
 }

@@ -1,5 +1,6 @@
 import { phases, type Phase } from "../catalog/service.ts";
 import type { PlannedService } from "../plan/plan.ts";
+import { stepsOf } from "./declared.ts";
 
 /** A drop-in of a service's unit in one phase. */
 export interface DropIn {
@@ -24,7 +25,7 @@ function phaseDropIns(phase: Phase, services: readonly PlannedService[]): DropIn
   for (const planned of services) {
     const { service } = planned;
     const needs = [...new Set(service.requires.flatMap((name) => standIns.get(name) ?? []))].sort();
-    if (phase !== "init" && service.steps[phase].length === 0) {
+    if (phase !== "init" && stepsOf(service, phase).length === 0) {
       standIns.set(service.name, needs);
       continue;
     }
@@ -46,7 +47,7 @@ function dropIn(phase: Phase, { service, digest }: PlannedService, needs: readon
     ...units.flatMap((unit) => [`Requires=${unit}`, `After=${unit}`]),
     ...(phase === "init" ? [`ConditionPathExists=!/var/lib/bake-ami/init/${service.name}@${digest}`] : []),
     "[Service]",
-    `TimeoutStartSec=${backstopSeconds(service.steps[phase].length + (phase === "init" ? 1 : 0), service)}`,
+    `TimeoutStartSec=${backstopSeconds(stepsOf(service, phase).length, service)}`,
   ];
 }
 

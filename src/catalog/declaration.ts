@@ -1,6 +1,8 @@
 import { issuesInWords } from "./issues.ts";
 import { byText, serviceNamePattern } from "./names.ts";
 import { checkParameters, readParameters } from "./parameters.ts";
+import { checkResources } from "./resources/check.ts";
+import { readResources, timerUnits } from "./resources/read.ts";
 import { secondsOf, serviceSchema, type Declaration } from "./schema.ts";
 import type { PackageManager, Service, Unit } from "./service.ts";
 import { at, readYaml, type YamlPath, type YamlProblem, type YamlText } from "./yaml.ts";
@@ -8,7 +10,14 @@ import { at, readYaml, type YamlPath, type YamlProblem, type YamlText } from "./
 /** What a service file declares, in the form that the rest of the program uses. */
 export type Declared = Pick<
   Service,
-  "description" | "requires" | "packages" | "units" | "parameters" | "timeoutSeconds" | "retries"
+  | "description"
+  | "requires"
+  | "packages"
+  | "units"
+  | "resources"
+  | "parameters"
+  | "timeoutSeconds"
+  | "retries"
 >;
 
 export interface DeclarationResult {
@@ -40,6 +49,7 @@ export function parseDeclaration(bytes: Uint8Array | undefined): DeclarationResu
   const declaration = validate(yaml, tell);
   checkRepetition(yaml.value, tell);
   checkParameters(declaration, yaml, tell);
+  checkResources(declaration, tell);
   return {
     declared: asDeclared(declaration, yaml),
     problems,
@@ -119,13 +129,21 @@ function asDeclared(declaration: Declaration, yaml: YamlText | undefined): Decla
       PackageManager,
       unknown
     >,
-    units: declaration.units.map((unit): Unit =>
-      typeof unit === "string" ? { name: unit, enabled: true } : unit,
-    ),
+    units: [...declaration.units.map(readUnit), ...timerUnits(declaration)],
+    resources: readResources(declaration),
     parameters: readParameters(declaration, yaml),
     timeoutSeconds: secondsOf(declaration.timeout),
     retries: declaration.retries,
   };
+}
+
+function readUnit(declared: Declaration["units"][number]): Unit {
+  if (typeof declared === "string") {
+    return { name: declared, enabled: true, started: true, masked: false, restartOn: [] };
+  }
+  const { name, masked, restartOn } = declared;
+  const enabled = declared.enabled && !masked;
+  return { name, enabled, started: declared.started ?? enabled, masked, restartOn };
 }
 
 function unique(names: readonly string[]): string[] {

@@ -1,3 +1,4 @@
+import { didYouMean } from "../base/nearest.ts";
 import { parseDeclaration } from "./declaration.ts";
 import type { Tree, TreeProblem } from "./read-tree.ts";
 import { phases, type Phase, type Problem, type Service, type ServiceFile, type Step } from "./service.ts";
@@ -58,9 +59,29 @@ export function parseService({ name, builtIn, tree }: FoundService): ParsedServi
       files: serviceFiles(tree).filter(({ path }) => path !== declarationFile),
     },
     shownAs: tree.shownAs,
-    problems: [...problems.map((problem) => ({ file, ...problem })), ...inTree.map((it) => placed(tree, it))],
+    problems: [
+      ...problems.map((problem) => ({ file, ...problem })),
+      ...missingFiles(declared, tree).map((problem) => ({ file, line: undefined, ...problem })),
+      ...inTree.map((it) => placed(tree, it)),
+    ],
     placeOfRequirement: (required) => ({ file, line: lineOfRequirement(required) }),
   };
+}
+
+/** Files of the service's own directory that declared resources are made of, and that are not there. */
+function missingFiles(
+  { resources }: Pick<Service, "resources">,
+  tree: Tree,
+): Pick<Problem, "message" | "hint">[] {
+  const there = tree.files.flatMap(({ path }) =>
+    path.startsWith("files/") ? [path.slice("files/".length)] : [],
+  );
+  return resources.flatMap(({ kind, name, fields }) => {
+    const wanted = kind === "files" ? fields["source"] : kind === "sources" ? fields["file"] : undefined;
+    if (wanted === undefined || there.includes(wanted)) return [];
+    const message = `${name} is made of files/${wanted}, which is not there`;
+    return [{ message, hint: didYouMean(wanted, there) || "paths are those below files/" }];
+  });
 }
 
 /** The files of a tree without what only the checks needed. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { parameterNamePattern, serviceNamePattern } from "./names.ts";
+import { resourceShape } from "./resources/schema.ts";
 import { parameterTypes } from "./service.ts";
 
 // The one definition of service.yaml. From it come the type (z.output), the checks (declaration.ts), the messages
@@ -59,13 +60,29 @@ const unit = z
       name: unitName,
       enabled: z.boolean().default(true).meta({
         title: "true or false",
-        description: "Whether it is enabled and started, or disabled and stopped.",
+        description: "Whether it starts at every boot.",
       }),
+      started: z.boolean().optional().meta({
+        title: "true or false",
+        description: "Whether it runs; as enabled says when left out.",
+      }),
+      masked: z.boolean().default(false).meta({
+        title: "true or false",
+        description: "Whether nothing may start it.",
+      }),
+      restartOn: z
+        .array(z.string().min(1))
+        .default([])
+        .meta({
+          title: "a list of paths of declared files, packages, and directories of archives",
+          description: "It is restarted after one of them has changed.",
+          examples: [["/etc/nginx/conf.d/app.conf", "nginx"]],
+        }),
     }),
   ])
   .meta({
-    title: "a unit: its name, or name and enabled",
-    examples: [{ name: "nginx.service", enabled: true }],
+    title: "a unit: its name, or name, enabled, started, masked and restartOn",
+    examples: [{ name: "nginx.service", restartOn: ["/etc/nginx/conf.d/app.conf"] }],
   });
 
 const parameterName = z.string().max(64).regex(parameterNamePattern).meta({
@@ -160,13 +177,14 @@ export const serviceSchema = z
           "Packages of the machine's package manager. All services' packages are installed in one transaction before the first init step.",
         examples: [["nginx"], { dnf: ["nginx"], apt: ["nginx-light"] }],
       }),
+    ...resourceShape,
     units: z
       .array(unit)
       .default([])
       .meta({
         title: "a list of units",
         description:
-          "systemd units that are enabled and started (or disabled and stopped) as the last step of init. A name alone means enabled.",
+          "systemd units that are enabled and started (or disabled and stopped) as the last step of init, and restarted after what they name has changed. A name alone means enabled.",
         examples: [["nginx.service", { name: "apt-daily.timer", enabled: false }]],
       }),
     parameters: z

@@ -1,3 +1,5 @@
+import type { Resource } from "./resources/resource.ts";
+
 /** The phases of a service, in the order in which a machine meets them. */
 export const phases = ["init", "update", "verify"] as const;
 export type Phase = (typeof phases)[number];
@@ -28,7 +30,14 @@ export interface ServiceFile {
 export interface Unit {
   /** With its suffix: `nginx.service`. */
   readonly name: string;
+  /** Whether it starts at every boot. */
   readonly enabled: boolean;
+  /** Whether it runs. */
+  readonly started: boolean;
+  /** Whether nothing may start it. */
+  readonly masked: boolean;
+  /** Files, packages and directories of archives after whose change it is restarted. */
+  readonly restartOn: readonly string[];
 }
 
 export const parameterTypes = ["string", "integer", "boolean", "enum", "list"] as const;
@@ -63,6 +72,8 @@ export interface Service {
   /** Names by package manager; a plain list in the file counts for each. */
   readonly packages: Readonly<Record<PackageManager, readonly string[]>>;
   readonly units: readonly Unit[];
+  /** What else the service declares a machine to have, in the order in which it is made. */
+  readonly resources: readonly Resource[];
   readonly parameters: ReadonlyMap<string, Parameter>;
   /** Seconds that one step may take. */
   readonly timeoutSeconds: number;

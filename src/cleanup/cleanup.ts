@@ -86,8 +86,9 @@ export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
 async function liveRuns(inventory: Inventory, isLive: CleanupOptions["isLive"]): Promise<Set<string>> {
   const live = new Set<string>();
   if (isLive === undefined) return live;
-  const { instances, images, snapshots, groups, keys } = inventory;
-  const tagged: readonly TaggedResource[] = [...instances, ...images, ...snapshots, ...groups, ...keys];
+  const { instances, images, snapshots, groups, keys, addresses, spotRequests } = inventory;
+  const ofLaunches = [...groups, ...keys, ...addresses, ...spotRequests];
+  const tagged: readonly TaggedResource[] = [...instances, ...images, ...snapshots, ...ofLaunches];
   const runs = new Set(tagged.flatMap(({ tags }) => tags.get(tagKeys.run) ?? []));
   for (const run of runs) if (await isLive(run)) live.add(run);
   return live;

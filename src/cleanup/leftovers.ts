@@ -12,6 +12,8 @@ export interface Leftovers {
   readonly snapshots: readonly TaggedResource[];
   readonly groups: readonly TaggedResource[];
   readonly keys: readonly TaggedResource[];
+  readonly addresses: readonly TaggedResource[];
+  readonly spotRequests: readonly TaggedResource[];
   /** Runs whose things stay only because a command still works on them. */
   readonly live: readonly string[];
 }
@@ -33,8 +35,8 @@ export interface Wanted {
 
 /**
  * Decides what was left behind: builders, trials of launch templates, and what belongs to them, images that were never finished (they still carry
- * the expiry that a finished bake takes off), and groups and keys of launches whose machines are gone. Machines and
- * finished images stay, and so does the builder of an image that EC2 still makes. Pure.
+ * the expiry that a finished bake takes off), and groups, keys, Elastic IPs and spot requests of launches whose machines
+ * are gone. Machines and finished images stay, and so does the builder of an image that EC2 still makes. Pure.
  */
 export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
   const live = new Set<string>();
@@ -54,7 +56,7 @@ export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
   );
   const instances = inventory.instances.filter(
     (instance) =>
-      ["builder", "trial"].includes(roleOf(instance.tags) ?? "") &&
+      (["builder", "trial"].includes(roleOf(instance.tags) ?? "") || isOverdueJob(instance, wanted.now)) &&
       instance.state !== "shutting-down" &&
       !inTheMaking.has(runOf(instance.tags)) &&
       mayGo(instance),
@@ -74,7 +76,9 @@ export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
     (instance) => instance.state !== "shutting-down" && !instances.includes(instance),
   );
   const machineRuns = new Set(
-    staying.filter(({ tags }) => roleOf(tags) === "machine").map(({ tags }) => runOf(tags)),
+    staying
+      .filter(({ tags }) => ["machine", "job"].includes(roleOf(tags) ?? ""))
+      .map(({ tags }) => runOf(tags)),
   );
   const inUse = new Set(staying.flatMap(({ groupIds }) => groupIds));
   const groups = inventory.groups.filter((group) => {
@@ -87,7 +91,15 @@ export function findLeftovers(inventory: Inventory, wanted: Wanted): Leftovers {
     const role = roleOf(key.tags);
     return (role === "builder-key" || role === "machine-key") && mayGo(key);
   });
-  return { instances, images, snapshots, groups, keys, live: [...live].sort() };
+  const isOrphan = (each: TaggedResource): boolean => !machineRuns.has(runOf(each.tags)) && mayGo(each);
+  const addresses = inventory.addresses.filter(
+    (address) => roleOf(address.tags) === "machine-address" && isOrphan(address),
+  );
+  const spotRequests = inventory.spotRequests.filter(
+    (request) => roleOf(request.tags) === "machine-spot-request" && isOrphan(request),
+  );
+  const access = { groups, keys, addresses, spotRequests };
+  return { instances, images, snapshots, ...access, live: [...live].sort() };
 }
 
 function isDue(tags: Tags, wanted: Wanted): boolean {
@@ -97,6 +109,11 @@ function isDue(tags: Tags, wanted: Wanted): boolean {
   if (wanted.olderThanMs === undefined) return true;
   const startedAt = runStartedAt(runOf(tags));
   return startedAt !== undefined && wanted.now - startedAt >= wanted.olderThanMs;
+}
+
+/** A job's machine ends itself in time; one that did not is hung. */
+function isOverdueJob({ tags }: Instance, now: number): boolean {
+  return roleOf(tags) === "job" && hasExpired(tags, now);
 }
 
 /** Whether the expiry in the tags has passed; what has none, or one that cannot be read, never expires. */

@@ -1,7 +1,9 @@
 import { deleteKeyPair, deleteSecurityGroup } from "../aws/access.ts";
+import { releaseAddress } from "../aws/addresses.ts";
 import type { Cloud } from "../aws/cloud.ts";
 import { deleteImage, deleteSnapshot } from "../aws/images.ts";
 import { terminateInstances } from "../aws/instances.ts";
+import { cancelSpotRequests } from "../aws/spot-requests.ts";
 import { tagKeys, type TaggedResource } from "../aws/tags.ts";
 import { messageOf } from "../base/errors.ts";
 import { throwIfAborted } from "../base/wait.ts";
@@ -10,7 +12,8 @@ import type { Leftovers } from "./leftovers.ts";
 
 /** One thing that was, or would be, deleted. */
 export interface Removal {
-  readonly what: "instance" | "image" | "snapshot" | "security group" | "key pair";
+  readonly what:
+    "spot request" | "instance" | "image" | "snapshot" | "elastic IP" | "security group" | "key pair";
   readonly id: string;
   readonly run: string;
   readonly owner: string;
@@ -42,12 +45,14 @@ export function describeFailure({ removal, error }: RemovalFailure): string {
   return `${removal.what} ${removal.id}: ${messageOf(error)}`;
 }
 
-/** Everything that {@link removeAll} deletes, in its order: instances first, because the rest hangs on them. */
+/** Everything that {@link removeAll} deletes, in its order: instances early, because the rest hangs on them. */
 export function removalsOf(leftovers: Leftovers): Removal[] {
   return [
+    ...leftovers.spotRequests.map((request) => removal("spot request", request)),
     ...leftovers.instances.map((instance) => removal("instance", instance)),
     ...leftovers.images.map((image) => removal("image", image)),
     ...leftovers.snapshots.map((snapshot) => removal("snapshot", snapshot)),
+    ...leftovers.addresses.map((address) => removal("elastic IP", address)),
     ...leftovers.groups.map((group) => removal("security group", group)),
     ...leftovers.keys.map((key) => removal("key pair", key)),
   ];
@@ -78,6 +83,10 @@ export async function removeAll(leftovers: Leftovers, options: RemovalOptions): 
     return true;
   };
 
+  // They would start what ends here again.
+  for (const request of leftovers.spotRequests) {
+    await attempt([removal("spot request", request)], () => cancelSpotRequests(cloud, [request.id], signal));
+  }
   for (const batch of inBatches(leftovers.instances)) {
     const removals = batch.map((instance) => removal("instance", instance));
     const ids = batch.map(({ id }) => id);
@@ -91,6 +100,11 @@ export async function removeAll(leftovers: Leftovers, options: RemovalOptions): 
   }
   for (const snapshot of leftovers.snapshots) {
     await attempt([removal("snapshot", snapshot)], () => deleteSnapshot(cloud, snapshot.id, signal));
+  }
+  for (const address of leftovers.addresses) {
+    await attempt([removal("elastic IP", address)], () =>
+      releaseAddress(cloud, address.id, options.groupDeadlineSeconds, signal),
+    );
   }
   const groupsUntil = cloud.clock.now() + options.groupDeadlineSeconds * 1000;
   for (const group of leftovers.groups) {

@@ -47,8 +47,8 @@ export async function removeUntilSettled(options: SettleOptions): Promise<Remove
   }
 }
 
-/** A group whose instance is still on its way out. */
+/** A group or an address whose instance is still on its way out. */
 export function isWaiting({ removal, error }: RemovalFailure): boolean {
-  if (removal.what !== "security group") return false;
+  if (removal.what !== "security group" && removal.what !== "elastic IP") return false;
   return isInUse(error) || (error instanceof BakeError && error.kind === "timeout");
 }

@@ -3,7 +3,9 @@ import { withVolumeOptions } from "./volume-options.ts";
 
 /** Adds the options of a bake: where to start from, on what, how to reach it, and what to do when it fails. */
 export function withBakeOptions<T>(parser: Argv<T>) {
-  return withFailureOptions(withVolumeOptions(withBuilderOptions(withSourceOptions(parser)), "Options:"));
+  const withSource = withSourceOptions(parser);
+  const withBuilder = withVolumeOptions(withBuilderOptions(withSource), "Options:");
+  return withFailureOptions(withResultOptions(withBuilder));
 }
 
 function withSourceOptions<T>(parser: Argv<T>) {
@@ -69,6 +71,18 @@ function withBuilderOptions<T>(parser: Argv<T>) {
       array: true,
       default: [],
       describe: "key=value for everything that is created",
+    });
+}
+
+function withResultOptions<T>(parser: Argv<T>) {
+  return parser
+    .option("log", { type: "string", describe: "put the bake's log below s3://bucket/prefix/" })
+    .option("signer", {
+      type: "string",
+      array: true,
+      default: [],
+      describe:
+        "public key, or file of it, that may sign bundles for the image's machines (default: your own; --no-signer: nobody)",
     });
 }
 

@@ -11,6 +11,7 @@ import { openEndpoint } from "./endpoint.ts";
 import { programVersion } from "./project.ts";
 import { openRunRecords } from "./run-records.ts";
 import type { Session } from "./session.ts";
+import { trustedSigners } from "./signing-key.ts";
 
 /**
  * Everything that a bake needs, from the options and the cloud that was chosen.
@@ -52,6 +53,7 @@ export async function bakeRequest(
     rootVolume: settings.rootVolume,
     instanceProfile: argv.instanceProfile,
     extraTags: settings.extraTags,
+    signers: await trustedSigners(context.environment, argv.signer),
     maxBakeSeconds: settings.maxBakeSeconds,
     onError: argv.onError === "ask" ? askWhatToDo(context, listener, signal) : argv.onError,
     pauseAfter:

@@ -1,4 +1,5 @@
 import type { RootVolume } from "../aws/instances.ts";
+import { readS3Url, type S3Place } from "../aws/s3-url.ts";
 import { BakeError } from "../base/errors.ts";
 import type { SourceQuery } from "../bake/source.ts";
 import { checkExtraTags } from "../bake/extra-tags.ts";
@@ -21,6 +22,9 @@ export interface BakeArguments extends VolumeArguments {
   readonly sshInterface: "public-ip" | "private-ip" | "ipv6" | "public-dns";
   readonly sshProxyCommand: string | undefined;
   readonly instanceProfile: string | undefined;
+  readonly log: string | undefined;
+  /** `false` in it stands for `--no-signer`. */
+  readonly signer: readonly unknown[];
   readonly tag: readonly string[];
   readonly maxBakeTime: string;
   readonly onError: "cleanup" | "keep" | "ask";
@@ -38,6 +42,8 @@ export interface BakeSettings {
   readonly allowCidrs: readonly string[];
   readonly rootVolume: Omit<RootVolume, "deviceName"> | undefined;
   readonly extraTags: ReadonlyMap<string, string>;
+  /** Where logs go. */
+  readonly log: S3Place | undefined;
   readonly maxBakeSeconds: number;
 }
 
@@ -53,6 +59,7 @@ export function readBakeSettings(argv: BakeArguments): BakeSettings {
     allowCidrs: readCidrs(argv.allowCidr),
     rootVolume: readRootVolume(argv),
     extraTags: readTags(argv.tag),
+    log: argv.log === undefined ? undefined : readS3Url(argv.log, "--log"),
     maxBakeSeconds: readDuration(argv.maxBakeTime, "--max-bake-time"),
   };
 }

@@ -23,16 +23,18 @@ export const bakeVerb: Verb = (parser, context) =>
       ]);
       const settings = readBakeSettings(argv);
       const { plan, bundle } = await planAndBundle(argv.project, argv.services, readParameters(argv.set));
-      const [{ bakeRequest }, { bake }] = await Promise.all([
+      const [{ bakeRequest }, { bake }, { withBakeLog }] = await Promise.all([
         import("./bake-request.ts"),
         import("../bake/bake.ts"),
+        import("./log-bake.ts"),
       ]);
       await runSession(
         argv,
         context,
         async (session) => {
           await warnOfOldBase(argv, context, session.listener);
-          const result = await bake(await bakeRequest(argv, context, session, settings, { plan, bundle }));
+          const request = await bakeRequest(argv, context, session, settings, { plan, bundle });
+          const result = await withBakeLog(request, settings.log, bake);
           return { text: result.imageId, value: result };
         },
         { timings: true },

@@ -60,6 +60,7 @@ const withoutProject = [
   "doctor",
   "local",
   "verify",
+  "rollout",
   "help",
   "--help",
 ];

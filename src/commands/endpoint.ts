@@ -30,14 +30,18 @@ export interface Endpoint {
 
 const defaultTypes = { x86_64: "t3.small", arm64: "t4g.small" } as const;
 
-/** The only place that knows whether the cloud is AWS or this computer. */
+/**
+ * The only place that knows whether the cloud is AWS or this computer.
+ * @param access whether anything is going to be changed; who only looks needs no place to write to
+ */
 export async function openEndpoint(
   options: GlobalOptions,
   context: Context,
   listener?: Listener,
+  access: "change" | "look" = "change",
 ): Promise<Endpoint> {
   const onRetry = listener === undefined ? {} : { onRetry: noteOfRetry(listener) };
-  return options.local ? await openLocal(options, context, onRetry) : openAws(options, onRetry);
+  return options.local ? await openLocal(options, context, access, onRetry) : openAws(options, onRetry);
 }
 
 /** Says when a call is made for the third time and more: once is nothing that anybody needs to know. */
@@ -57,13 +61,14 @@ function ownerOf(options: GlobalOptions, cloud: Cloud): (signal: AbortSignal) =>
 async function openLocal(
   options: GlobalOptions,
   context: Context,
+  access: "change" | "look",
   more: Pick<CloudOptions, "onRetry">,
 ): Promise<Endpoint> {
   const { openLocalCloud, readFaultPlan, readPolicy, requestHandler } = await import("../local/index.ts");
   const faults = context.environment["BAKE_AMI_LOCAL_FAULTS"] ?? "";
   const policy = context.environment["BAKE_AMI_LOCAL_POLICY"] ?? "";
   const directory = localCloudDirectory(context.environment);
-  await checkWritable(directory, context.environment, ["state.json"]);
+  if (access === "change") await checkWritable(directory, context.environment, ["state.json"]);
   const local = openLocalCloud({
     directory,
     ...(faults === "" ? {} : { faults: await readFaultPlan(faults) }),

@@ -198,6 +198,11 @@ function readPlacement(argv: LaunchArguments): InstanceSettings["placement"] {
     throw new BakeError("usage", `--host-id is a dedicated host, and --tenancy ${argv.tenancy} is none`);
   }
   const tenancy = hostId === undefined ? argv.tenancy : "host";
+  if (tenancy === "host" && argv.spot !== undefined) {
+    throw new BakeError("usage", "EC2 has no spot machines on dedicated hosts", {
+      hint: "leave out --spot or --host-id",
+    });
+  }
   if (placementGroup === undefined && tenancy === undefined) return undefined;
   const bounds = { least: 1, most: mostPartitions };
   return {

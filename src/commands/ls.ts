@@ -6,18 +6,21 @@ export const lsVerb: Verb = (parser, context) =>
     "list your images and machines, with the outcome of their updates",
     (y) => y,
     async (argv) => {
-      const [{ runSession }, { openEndpoint }, { ownImages }, { ownMachines, withOutcomes }, lines, tags] =
+      const [{ runSession }, { openEndpoint }, { ownImages }, { ownMachines }, { withOutcomes }] =
         await Promise.all([
           import("./session.ts"),
           import("./endpoint.ts"),
           import("../launch/choose-image.ts"),
           import("../launch/machines.ts"),
-          import("./machine-lines.ts"),
-          import("../aws/tags.ts"),
+          import("../launch/machines-status.ts"),
         ]);
-      const { HostKeys } = await import("./host-keys.ts");
-      await runSession(argv, context, async ({ signal }) => {
-        const { cloud, ownerOf } = await openEndpoint(argv, context);
+      const [{ HostKeys }, { imageTable, imageValue, machineTable }, { machineValue }] = await Promise.all([
+        import("./host-keys.ts"),
+        import("./ls-tables.ts"),
+        import("./machine-lines.ts"),
+      ]);
+      await runSession(argv, context, async ({ listener, signal }) => {
+        const { cloud, ownerOf } = await openEndpoint(argv, context, listener, "look");
         const owner = await ownerOf(signal);
         const [images, instances] = await Promise.all([
           ownImages(cloud, owner, signal),
@@ -26,59 +29,17 @@ export const lsVerb: Verb = (parser, context) =>
         const keys = await HostKeys.open(cloud, owner, context.environment);
         await keys.forgetOthers(instances.map(({ id }) => id));
         const machines = await withOutcomes(cloud, instances, signal);
-        const rows = [
-          ["IMAGE", "STATE", "CREATED", "SERVICES"],
-          ...images.map(({ id, state, createdAt, tags: t }) => [
-            id,
-            t.has(tags.tagKeys.expires) ? `${state} (unfinished)` : state,
-            createdAt.toISOString().slice(0, 16).replace("T", " "),
-            tags.namesIn(t, tags.tagKeys.services).join(" "),
-          ]),
-        ];
-        const machineRows = [
-          ["MACHINE", "STATE", "TYPE", "ADDRESS", "IMAGE", "UPDATE", "SERVICES"],
-          ...machines.map(({ instance, outcome }) => [
-            instance.id,
-            instance.tags.get(tags.tagKeys.role) === "builder"
-              ? `${instance.state} (builder)`
-              : instance.state,
-            instance.type,
-            instance.publicAddress ?? "-",
-            instance.imageId,
-            lines.outcomeText(outcome),
-            [
-              ...tags.namesIn(instance.tags, tags.tagKeys.services),
-              ...tags.namesIn(instance.tags, tags.tagKeys.with).map((name) => `+${name}`),
-            ].join(" "),
-          ]),
-        ];
+        const now = cloud.clock.now();
         return {
-          text: `${table(rows)}\n\n${table(machineRows)}`,
+          text: `${imageTable(images)}\n\n${machineTable(machines, now)}`,
           value: {
-            images: images.map((image) => ({
-              id: image.id,
-              name: image.name,
-              state: image.state,
-              createdAt: image.createdAt,
-              services: tags.namesIn(image.tags, tags.tagKeys.services),
-              base: image.tags.get(tags.tagKeys.base),
+            images: images.map(imageValue),
+            machines: machines.map(({ instance, outcome, job }) => ({
+              ...machineValue(instance, outcome, now),
+              ...(job === undefined ? {} : { job }),
             })),
-            machines: machines.map(({ instance, outcome }) => lines.machineValue(instance, outcome)),
           },
         };
       });
     },
   );
-
-/** Rows as columns, each as wide as it must be. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}

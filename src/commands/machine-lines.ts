@@ -3,13 +3,34 @@ import type { Instance } from "../aws/instances.ts";
 import { BakeError } from "../base/errors.ts";
 import type { Launched } from "../launch/wait.ts";
 import type { UpdateOutcome } from "../launch/outcome.ts";
+import { breakdownFor } from "../launch/times.ts";
+import { bootLines } from "./machine-lines-boot.ts";
 import type { Result } from "./session.ts";
 
-/** A machine as `--json` shows it. */
+/** By what it is paid. */
+export function costClass(instance: Instance): "spot" | "on-demand" {
+  return instance.spot ? "spot" : "on-demand";
+}
+
+/**
+ * How long it has been running since it was launched or started last, or undefined when it is not.
+ * @param now in milliseconds since the epoch
+ */
+export function uptimeSeconds({ state, launchedAt }: Instance, now: number): number | undefined {
+  if (state !== "running" || launchedAt === undefined) return undefined;
+  return Math.max(0, Math.floor((now - launchedAt.getTime()) / 1000));
+}
+
+/**
+ * A machine as `--json` shows it.
+ * @param now in milliseconds since the epoch
+ */
 export function machineValue(
   instance: Instance,
   outcome: UpdateOutcome | undefined,
+  now = Date.now(),
 ): Record<string, unknown> {
+  const boot = breakdownFor(instance, outcome?.times);
   return {
     id: instance.id,
     role: instance.tags.get(tagKeys.role),
@@ -19,11 +40,15 @@ export function machineValue(
     login: instance.tags.get(tagKeys.login),
     ports: movedPorts(instance),
     type: instance.type,
+    cost: costClass(instance),
+    launchedAt: instance.launchedAt,
+    uptimeSeconds: uptimeSeconds(instance, now),
     imageId: instance.imageId,
     services: namesIn(instance.tags, tagKeys.services),
     added: namesIn(instance.tags, tagKeys.with),
     run: instance.tags.get(tagKeys.run),
     update: outcome,
+    ...(boot === undefined ? {} : { boot }),
   };
 }
 
@@ -50,12 +75,14 @@ export function outcomeText(outcome: UpdateOutcome | undefined): string {
  */
 export function launchedResult(launched: readonly Launched[]): Result {
   const error = updateError(launched);
+  const remarks = bootLines(launched);
   return {
     text: launched.map(({ instance }) => `${instance.id} ${instance.publicAddress ?? "-"}`).join("\n"),
     value: launched.map(({ instance, outcome, trouble }) => ({
       ...machineValue(instance, outcome),
       ...(trouble === undefined ? {} : { trouble: trouble.message }),
     })),
+    ...(remarks.length === 0 ? {} : { remarks }),
     ...(error === undefined ? {} : { error }),
   };
 }

@@ -37,32 +37,52 @@ export async function reachMachine(
   const { cloud, ownerOf } = await openEndpoint(options, context);
   const owner = await ownerOf(signal);
   const instance = pickMachine(await ownMachines(cloud, owner, signal), wanted);
+  return {
+    cloud,
+    instance,
+    target: await reachInstance(instance, options, context, { cloud, owner, signal }),
+  };
+}
+
+/** Whose machine it is, and in which cloud. */
+export interface Whose {
+  readonly cloud: Cloud;
+  readonly owner: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What is needed to log in to a machine: its address, its host keys, and a login key.
+ * @throws BakeError `usage` when it does not run, or `timeout` when the console shows no host keys.
+ */
+export async function reachInstance(
+  instance: Instance,
+  options: Omit<ReachOptions, keyof GlobalOptions>,
+  context: Context,
+  whose: Whose,
+): Promise<SshTarget> {
   const host = instance.publicAddress ?? instance.privateAddress;
   if (instance.state !== "running" || host === undefined) {
     throw new BakeError("usage", `${instance.id} is ${instance.state}, so there is nothing to log in to`);
   }
-  const { privateKey, hostKeys } = await keysOf(instance, options, context, { cloud, owner, signal });
+  const { privateKey, hostKeys } = await keysOf(instance, options, context, whose);
   return {
-    cloud,
-    instance,
-    target: {
-      host,
-      port: instance.sshPort,
-      user: options.login ?? instance.tags.get(tagKeys.login) ?? "ec2-user",
-      privateKey,
-      hostKeys,
-      proxyCommand: options.sshProxyCommand,
-      instanceId: instance.id,
-    },
+    host,
+    port: instance.sshPort,
+    user: options.login ?? instance.tags.get(tagKeys.login) ?? "ec2-user",
+    privateKey,
+    hostKeys,
+    proxyCommand: options.sshProxyCommand,
+    instanceId: instance.id,
   };
 }
 
 /** A builder's keys are on the computer that started it; a machine lets in the user's key, and shows its own host keys. */
 async function keysOf(
   instance: Instance,
-  options: ReachOptions,
+  options: Pick<ReachOptions, "identity">,
   context: Context,
-  { cloud, owner, signal }: { readonly cloud: Cloud; readonly owner: string; readonly signal: AbortSignal },
+  { cloud, owner, signal }: Whose,
 ): Promise<{ readonly privateKey: Secret; readonly hostKeys: readonly string[] }> {
   if (instance.tags.get(tagKeys.role) !== "builder") {
     const key = await loginKey(context.environment, options.identity);

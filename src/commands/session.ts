@@ -9,6 +9,7 @@ import { jsonReport, plainReport, quietReport } from "../report/plain.ts";
 import { carriedOf, carryInto, type CarriedOptions } from "./carried-options.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { dataDirectory } from "./data-directory.ts";
+import { explainSystemError } from "./system-errors.ts";
 
 /** What a verb ends with. */
 export interface Result {
@@ -16,6 +17,8 @@ export interface Result {
   readonly text: string;
   /** For `--json`. */
   readonly value: unknown;
+  /** For a person, on stderr; in the value too where they matter. */
+  readonly remarks?: readonly string[];
   /** Exit status; 0 when absent. */
   readonly status?: number;
   /** What went wrong although there is a result; thrown after it was written. */
@@ -45,6 +48,8 @@ export interface Session {
 export interface SessionOptions {
   /** Show where the time went when it is over. */
   readonly timings?: boolean;
+  /** Keep what steps print on the screen; a terminal else shows the last line of each service alone. */
+  readonly output?: boolean;
 }
 
 /**
@@ -60,10 +65,12 @@ export async function runSession(
   const startedAt = Date.now();
   const run = newRunId(new Date(startedAt));
   const timing = new TimingCollector(startedAt);
-  using report = await openReport(options, context, startedAt);
+  using report = await openReport(options, context, startedAt, sessionOptions.output === true);
   using log = new LogFile(join(dataDirectory(context.environment), "logs"), run, startedAt);
   const carried = carriedOf(options, context.workingDirectory);
+  let started = false;
   const listener: Listener = (plain) => {
+    started ||= startsSomething(plain);
     const event = withCarried(plain, carried);
     timing.listen(event);
     log.listen(event);
@@ -73,7 +80,9 @@ export async function runSession(
   try {
     result = await work({ run, listener, signal: context.signal, logFile: log.path });
   } catch (error) {
-    if (!(error instanceof ErrorWithResult)) throw withLogHint(error, log);
+    if (!(error instanceof ErrorWithResult)) {
+      throw withLogHint(explainSystemError(error, context.environment, started), log);
+    }
     result = { ...error.result, error };
   }
   report[Symbol.dispose]();
@@ -81,8 +90,16 @@ export async function runSession(
   if (sessionOptions.timings === true && !options.quiet && !options.json) {
     context.stderr.write(`${formatTimings(timings).join("\n")}\n`);
   }
+  if (result.remarks !== undefined && !options.quiet && !options.json) {
+    context.stderr.write(`${result.remarks.join("\n")}\n`);
+  }
   writeResult(options, context, result, sessionOptions.timings === true ? timings : undefined);
   if (result.error !== undefined) throw withLogHint(result.error, log);
+}
+
+/** Whether something is there, gone or at work now that was not before. */
+function startsSomething({ type }: Event): boolean {
+  return ["created", "deleted", "phase-started", "copied"].includes(type);
 }
 
 /** Writes the result of a verb: as text, or as the last line of JSON. */
@@ -120,13 +137,18 @@ interface OpenReport extends Disposable {
   readonly listen: Listener;
 }
 
-async function openReport(options: GlobalOptions, context: Context, startedAt: number): Promise<OpenReport> {
+async function openReport(
+  options: GlobalOptions,
+  context: Context,
+  startedAt: number,
+  output: boolean,
+): Promise<OpenReport> {
   const nothing = (): void => undefined;
   if (options.json) return { listen: jsonReport(context.stdout), [Symbol.dispose]: nothing };
   if (options.quiet) return { listen: quietReport(context.stderr), [Symbol.dispose]: nothing };
   if (context.stderr.isTTY && context.environment["TERM"] !== "dumb") {
     const { TerminalReport } = await import("../report/terminal.ts");
-    return new TerminalReport(context.stderr);
+    return new TerminalReport(context.stderr, output);
   }
   return { listen: plainReport(context.stderr, startedAt), [Symbol.dispose]: nothing };
 }

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { BakeError, messageOf } from "../base/errors.ts";
 import { Secret } from "../base/ids.ts";
+import type { TrustedKey } from "../bake/options.ts";
 import { openSigner, readSignerKey, type Signer } from "../fleet/sign.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { keyFile } from "./key-file.ts";
@@ -24,28 +25,27 @@ export async function signingKey(
 }
 
 /**
- * The public keys, without comments, of those who may sign bundles for the machines of an image: those that were named, else
- * this user's own.
+ * The keys of those who may sign bundles for the machines of an image: those that were named, else this user's own.
  * @param signer what `--signer` was given: public keys, or files of them; `false` in it is `--no-signer`
  * @throws BakeError `usage` for what is no such key and no file of them.
  */
 export async function trustedSigners(
   environment: Environment,
   signer: readonly unknown[],
-): Promise<readonly string[]> {
+): Promise<readonly TrustedKey[]> {
   const named = signer.filter((each) => typeof each === "string");
   if (signer.includes(false)) {
     if (named.length === 0) return [];
     throw new BakeError("usage", "--signer and --no-signer exclude each other");
   }
-  if (named.length === 0) return [(await signingKey(environment, undefined)).publicKey];
-  const keys = await Promise.all(named.map(keysIn));
-  return [...new Set(keys.flat())];
+  if (named.length === 0) return [trusted(await signingKey(environment, undefined))];
+  const keys = (await Promise.all(named.map(keysIn))).flat();
+  return [...new Map(keys.map((key) => [key.publicKey, key])).values()];
 }
 
 /** A key as it is, or those of a file, a line each; of a private key its public half. */
-async function keysIn(named: string): Promise<readonly string[]> {
-  if (/^ssh-\S+\s/.test(named)) return [readSignerKey(named).publicKey];
+async function keysIn(named: string): Promise<readonly TrustedKey[]> {
+  if (/^ssh-\S+\s/.test(named)) return [readSignerKey(named)];
   const file = named.replace(/^~(?=\/)/, homedir());
   let text: string;
   try {
@@ -56,8 +56,12 @@ async function keysIn(named: string): Promise<readonly string[]> {
       hint: 'give a file that ssh-keygen wrote, or the key itself: --signer "ssh-ed25519 AAAA..."',
     });
   }
-  if (text.includes("PRIVATE KEY-----")) return [openSigner(new Secret(text), file).publicKey];
+  if (text.includes("PRIVATE KEY-----")) return [trusted(openSigner(new Secret(text), file))];
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
   if (lines.length === 0) throw new BakeError("usage", `--signer ${named} has no key in it`);
-  return lines.map((line) => readSignerKey(line).publicKey);
+  return lines.map(readSignerKey);
+}
+
+function trusted({ publicKey, fingerprint }: TrustedKey): TrustedKey {
+  return { publicKey, fingerprint };
 }

@@ -17,6 +17,12 @@ const needs: Readonly<Record<string, readonly [what: string, example: string]>> 
     "where the channels are: s3://bucket/prefix",
     "bake-ami push --channel test s3://my-bucket/bake-ami",
   ],
+  deploy: ["which services to bring to their machines", "bake-ami deploy hello-web"],
+  template: ["what the launch template is for", "bake-ami template hello-web"],
+  rollout: [
+    "which launch template to roll out, and to which group",
+    "bake-ami rollout hello-web --asg web-servers",
+  ],
   local: ["what to do: setup, serve or reset", "bake-ami local setup"],
 };
 
@@ -105,6 +111,7 @@ const repeatable = [
   "allow-cidr",
   "host-key",
   "set",
+  "signer",
   "tag",
   "subnet",
   "type",

@@ -27,7 +27,7 @@ export interface ChannelTold {
 /**
  * What machines are told of their channel: its name and where it is in their tags, and, where they have no role, a URL. Warns
  * when their image will not take what is in it.
- * @throws BakeError `not-found` when there is no such bucket, `cloud` when the caller may not read it.
+ * @throws BakeError `usage` when there is no such bucket, `cloud` when the caller may not read it.
  */
 export async function channelLines(
   cloud: Cloud,
@@ -36,41 +36,45 @@ export async function channelLines(
   signal: AbortSignal,
 ): Promise<ChannelTold> {
   const { channel, place, byRole, image } = request;
-  const warning = await doubt(cloud, request, signal);
+  const { warning, region } = await lookAt(cloud, request, signal);
   if (warning !== undefined) listener({ type: "warning", at: Date.now(), ...warning(image.id) });
   const tags = new Map([
     [tagKeys.channel, channel],
     [tagKeys.bundles, s3Url(place).replace(/\/$/, "")],
   ]);
   if (byRole) return { tags, lines: [] };
-  const { region } = await checkBucket(cloud, place, signal);
   tellOfEnd(await urlSeconds(cloud), "the machines get their bundles", listener);
   const object = channelObject(place, channel);
-  const url = await presign(cloud, { method: "GET", ...object, seconds: longestUrlSeconds, region });
+  const url = await presign(cloud, {
+    method: "GET",
+    ...object,
+    seconds: longestUrlSeconds,
+    ...(region === undefined ? {} : { region }),
+  });
   return { tags, lines: [{ kind: "channel-url", url }] };
 }
 
 type Warning = (imageId: string) => { readonly message: string; readonly hint: string };
 
-/** Why the machines might not take a bundle of the channel. */
-async function doubt(
+/** Where the bucket is, and why the machines might not take a bundle of the channel. */
+async function lookAt(
   cloud: Cloud,
   request: ChannelRequest,
   signal: AbortSignal,
-): Promise<Warning | undefined> {
-  let found: Channel | undefined;
+): Promise<{ readonly region?: string; readonly warning: Warning | undefined }> {
+  const { channel, place, byRole } = request;
   try {
-    found = await findChannel(cloud, request.place, request.channel, signal);
+    const { region } = await checkBucket(cloud, place, signal);
+    return { region, warning: doubtOf(request, await findChannel(cloud, place, channel, signal)) };
   } catch (error) {
     // The machines' role may read what the caller may not.
-    if (!request.byRole || problemOf(error) !== "denied") throw error;
-    const message = `cannot see what is in the channel ${request.channel}: ${messageOf(error)}`;
-    return () => ({ message, hint: "the machines' role must be allowed to s3:GetObject it" });
+    if (!byRole || problemOf(error) !== "denied") throw error;
+    const message = `cannot see what is in the channel ${channel}: ${messageOf(error)}`;
+    return { warning: () => ({ message, hint: "the machines' role must be allowed to s3:GetObject it" }) };
   }
-  return doubtOf(request, found);
 }
 
-/** Pure. */
+/** Why the machines might not take what the channel has. Pure. */
 function doubtOf(
   { channel, place, image }: ChannelRequest,
   found: Pick<Channel, "signer"> | undefined,

@@ -26,8 +26,6 @@ export interface CommandDeployOptions {
   readonly maxErrors: number;
   /** How long the script may run on one machine, in seconds. */
   readonly runSeconds: number;
-  /** How long all of it may take, in seconds. */
-  readonly followSeconds: number;
   readonly run: string;
   readonly listener: Listener;
   readonly signal: AbortSignal;
@@ -75,7 +73,7 @@ export async function deployByCommand(options: CommandDeployOptions): Promise<Co
   try {
     const state = await poll(
       `command ${commandId}`,
-      options.followSeconds,
+      deliverySeconds + Math.ceil(machines.length / options.max) * options.runSeconds,
       signal,
       async (inner) => {
         const now = await aws.commandState(cloud, commandId, inner);

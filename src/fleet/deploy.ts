@@ -1,4 +1,5 @@
 import { BakeError, messageOf } from "../base/errors.ts";
+import { withDeadline } from "../base/wait.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { applyToMachine } from "../launch/apply.ts";
 import type { SshTarget } from "../machine/target.ts";
@@ -19,6 +20,8 @@ export interface DeployOptions {
   /** How many machines at once, and after how many failures no further one is begun. */
   readonly max: number;
   readonly maxErrors: number;
+  /** How long one machine may take, in seconds. */
+  readonly secondsEach: number;
   readonly run: string;
   readonly listener: Listener;
   readonly signal: AbortSignal;
@@ -47,15 +50,10 @@ export async function deploy(options: DeployOptions): Promise<Deployed[]> {
   const pieces = await atRate(machines, options, async (selected) => {
     const { instance, services } = selected;
     const own = listenerOf(instance.id, listener);
-    const target = await options.reach(selected, signal);
-    await applyToMachine({
-      target,
-      plan: { ...plan, requested: services },
-      bundle,
-      verify,
-      run,
-      listener: own,
-      signal,
+    await withDeadline(`the deployment on ${instance.id}`, options.secondsEach, signal, async (inner) => {
+      const target = await options.reach(selected, inner);
+      const ofMachine = { ...plan, requested: services };
+      await applyToMachine({ target, plan: ofMachine, bundle, verify, run, listener: own, signal: inner });
     });
     listener({ type: "note", at: Date.now(), message: `${instance.id}: done` });
   });

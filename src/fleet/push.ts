@@ -43,7 +43,7 @@ export interface Pushed extends ChannelHead {
 /**
  * Puts a bundle into a channel, signed, whole or not at all. The machines of the channel take it at their next boot, or when
  * they are told to. What the channel has already is not pushed again.
- * @throws BakeError `usage` for a channel name that cannot be, `not-found` for no such bucket, `failed` when the channel has
+ * @throws BakeError `usage` for a channel name that cannot be, `usage` for no such bucket, `failed` when the channel has
  *   a later serial or somebody else pushed at the same time, `cloud`.
  */
 export async function push(options: PushOptions): Promise<Pushed> {

@@ -70,9 +70,12 @@ function progressOf({ status, percentage, instancesLeft, reason, rollbackReason 
   return `${status}: ${percentage} %, ${left}${why === "" ? "" : `: ${why}`}`;
 }
 
-/** The error of a refresh that did not bring the group to what it was to have, or undefined. */
-export function refreshError({ group, state, failures }: RefreshEnd): BakeError | undefined {
-  if (state.status === "Successful") return undefined;
+/** The error of a refresh that did not end as it should, or undefined. */
+export function refreshError(
+  { group, state, failures }: RefreshEnd,
+  intervention?: Intervention,
+): BakeError | undefined {
+  if (state.status === wanted(intervention)) return undefined;
   const [ended, hint] = endings.get(state.status) ?? [`ended as ${state.status}`, ""];
   return new BakeError("failed", `the instance refresh of ${group} ${ended}`, {
     details: [state.reason ?? "", state.rollbackReason ?? "", ...failures].filter((line) => line !== ""),
@@ -101,3 +104,48 @@ const endings: ReadonlyMap<string, readonly [what: string, hint: string]> = new 
     ["was cancelled", "the group has instances of both versions until a rollout of either has ended"],
   ],
 ]);
+
+/** What to do about the instance refresh that is under way. */
+export type Intervention = "follow" | "cancel" | "rollback";
+
+/**
+ * Follows the newest instance refresh of a group to its end, after it was told to stop where it is, or to undo what it has done.
+ * @throws BakeError `usage` when there is none, or none under way that could be told anything.
+ */
+export async function intervene(
+  options: FollowOptions,
+  group: string,
+  intervention: Intervention,
+): Promise<RefreshEnd> {
+  const { cloud, signal } = options;
+  const aws = await import("../aws/auto-scaling.ts");
+  const [newest] = await aws.describeRefreshes(cloud, group, signal);
+  if (newest === undefined) {
+    throw new BakeError("usage", `${group} has had no instance refresh in the last six weeks`, {
+      hint: `start one: \`bake-ami rollout SERVICE --asg ${group}\``,
+    });
+  }
+  if (intervention !== "follow") {
+    if (!aws.isUnderWay(newest)) {
+      throw new BakeError("usage", `no instance refresh of ${group} is under way`, {
+        hint: `the last one ended as ${newest.status}; what is over is undone by a rollout of the version before: --to N`,
+      });
+    }
+    if (intervention === "cancel") await aws.cancelInstanceRefresh(cloud, group, signal);
+    else await aws.rollbackInstanceRefresh(cloud, group, signal);
+  }
+  return await followRefresh(options, group, newest.id);
+}
+
+/** How a refresh has to end for whoever has intervened, so that it is no error. */
+function wanted(intervention: Intervention | undefined): string {
+  switch (intervention) {
+    case "cancel":
+      return "Cancelled";
+    case "rollback":
+      return "RollbackSuccessful";
+    case "follow":
+    case undefined:
+      return "Successful";
+  }
+}

@@ -1,12 +1,12 @@
 import { BakeError } from "../base/errors.ts";
 import { shellCommand, shellWord } from "../base/quote.ts";
 
-/** Where a job's log and status go when it is over. */
+/** Where a job's log and status go when it is over: below `url`, which is `s3://bucket/prefix/run/0/`. */
 export type LogPlace =
-  /** By the machine's role: below `s3://bucket/prefix/run/0/`. */
+  /** By the machine's role. */
   | { readonly kind: "role"; readonly url: string }
   /** By presigned PUT URLs. */
-  | { readonly kind: "presigned"; readonly log: string; readonly json: string };
+  | { readonly kind: "presigned"; readonly url: string; readonly log: string; readonly json: string };
 
 /** What a machine is told to do. */
 export interface JobOrder {
@@ -34,6 +34,7 @@ export function orderFile(order: JobOrder): string {
     run: order.run,
     max: String(order.maxSeconds),
     keep: order.keep ? "1" : "",
+    log_at: log?.url ?? "",
     log_to: log?.kind === "role" ? log.url : "",
     url_log: log?.kind === "presigned" ? log.log : "",
     url_json: log?.kind === "presigned" ? log.json : "",

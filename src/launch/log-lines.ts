@@ -22,7 +22,7 @@ export function runPlace({ place, run }: Pick<LogRequest, "place" | "run">): S3P
 /**
  * What machines are told of where their logs go: the prefix of their run, and, where they have no role, a URL for each log of
  * each machine.
- * @throws BakeError `not-found` when there is no such bucket, `cloud` when the caller may not look at it.
+ * @throws BakeError `usage` when there is no such bucket, `cloud` when the caller may not look at it.
  */
 export async function logLines(
   cloud: Cloud,

@@ -1,50 +1,24 @@
-import { describeSecurityGroups, deleteSecurityGroup } from "../aws/access.ts";
 import type { Cloud } from "../aws/cloud.ts";
-import {
-  consoleOutput,
-  describeInstances,
-  terminateInstances,
-  waitForStates,
-  type Instance,
-} from "../aws/instances.ts";
+import { describeInstances, type Instance } from "../aws/instances.ts";
 import { tagKeys } from "../aws/tags.ts";
 import { didYouMean } from "../base/nearest.ts";
 import { BakeError } from "../base/errors.ts";
-import type { Listener } from "../report/events.ts";
-import { readOutcome, type UpdateOutcome } from "./outcome.ts";
 
-export interface MachineStatus {
-  readonly instance: Instance;
-  readonly outcome: UpdateOutcome | undefined;
-}
+export { terminateMachines, type EndOptions } from "./end-machines.ts";
 
-/** All machines and builders of this owner that still exist, oldest first. */
+/** All machines, jobs and builders of this owner that still exist, oldest first. */
 export async function ownMachines(cloud: Cloud, owner: string, signal: AbortSignal): Promise<Instance[]> {
   const instances = await describeInstances(
     cloud,
     [
       { Name: `tag:${tagKeys.owner}`, Values: [owner] },
-      { Name: `tag:${tagKeys.role}`, Values: ["machine", "builder"] },
+      { Name: `tag:${tagKeys.role}`, Values: ["machine", "job", "builder"] },
     ],
     signal,
   );
   return instances
     .filter((instance) => instance.state !== "terminated")
     .sort((a, b) => (a.launchedAt?.getTime() ?? 0) - (b.launchedAt?.getTime() ?? 0));
-}
-
-/** Machines with what their consoles say about their last update. */
-export async function withOutcomes(
-  cloud: Cloud,
-  instances: readonly Instance[],
-  signal: AbortSignal,
-): Promise<MachineStatus[]> {
-  return await Promise.all(
-    instances.map(async (instance) => {
-      if (isBuilder(instance) || instance.state !== "running") return { instance, outcome: undefined };
-      return { instance, outcome: readOutcome(await consoleOutput(cloud, instance.id, signal)) };
-    }),
-  );
 }
 
 /** Whether it is being baked, and so not for use. */
@@ -106,32 +80,4 @@ export function pickToEnd(instances: readonly Instance[], wanted: string): Insta
   throw new BakeError("usage", `${wanted} is the builder of run ${instance.tags.get(tagKeys.run) ?? "-"}`, {
     hint: `give its whole id to end it: \`bake-ami terminate ${instance.id}\``,
   });
-}
-
-const terminatedDeadlineSeconds = 600;
-
-/** Not of a launch template, whose machines carry its run too. */
-const ofLaunches = { Name: `tag:${tagKeys.role}`, Values: ["machine-group"] };
-
-/** Ends machines, and deletes the security groups of launches that have no machine left. */
-export async function terminateMachines(
-  cloud: Cloud,
-  machines: readonly Instance[],
-  listener: Listener,
-  signal: AbortSignal,
-): Promise<void> {
-  const ids = machines.map(({ id }) => id);
-  await terminateInstances(cloud, ids, signal);
-  await waitForStates(cloud, ids, "terminated", terminatedDeadlineSeconds, signal);
-  for (const id of ids) listener({ type: "deleted", at: Date.now(), what: "instance", id });
-  const runs = new Set(machines.flatMap(({ tags }) => tags.get(tagKeys.run) ?? []));
-  for (const run of runs) {
-    const ofRun = { Name: `tag:${tagKeys.run}`, Values: [run] };
-    const left = await describeInstances(cloud, [ofRun], signal);
-    if (left.some(({ state }) => state !== "terminated")) continue;
-    for (const { id } of await describeSecurityGroups(cloud, [ofRun, ofLaunches], signal)) {
-      await deleteSecurityGroup(cloud, id, terminatedDeadlineSeconds, signal);
-      listener({ type: "deleted", at: Date.now(), what: "security group", id });
-    }
-  }
 }

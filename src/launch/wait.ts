@@ -6,6 +6,7 @@ import { throwIfAborted } from "../base/wait.ts";
 import type { Listener } from "../report/events.ts";
 import { beginStage } from "../report/stage.ts";
 import { readOutcome, type UpdateOutcome } from "./outcome.ts";
+import { finishTail } from "./wait-tail.ts";
 
 /** A machine that was started, and what is known of its first update. */
 export interface Launched {
@@ -16,9 +17,13 @@ export interface Launched {
   readonly trouble?: BakeError;
 }
 
+/** Shows what a machine does until its signal fires; it fails with nothing. */
+export type Watch = (instance: Instance, signal: AbortSignal) => Promise<void>;
+
 /**
  * Waits until the update of every machine is over, well or not. A machine whose update cannot be seen is no reason to end it
  * or another one: that is told in its place.
+ * @param watch runs beside the wait for each machine
  * @throws BakeError `interrupted`
  */
 export async function waitForUpdates(
@@ -27,10 +32,19 @@ export async function waitForUpdates(
   seconds: number,
   listener: Listener,
   signal: AbortSignal,
+  watch?: Watch,
 ): Promise<Launched[]> {
   const finish = beginStage(listener, "update");
   const launched = await Promise.all(
-    instances.map((instance) => waitForUpdate(cloud, instance, seconds, signal)),
+    instances.map(async (instance) => {
+      const stop = new AbortController();
+      const watching = watch?.(instance, AbortSignal.any([signal, stop.signal])) ?? Promise.resolve();
+      const result = await waitForUpdate(cloud, instance, seconds, signal).finally(() => {
+        if (signal.aborted) stop.abort();
+      });
+      await finishTail(watching, stop, cloud, signal);
+      return result;
+    }),
   );
   throwIfAborted(signal);
   finish(launched.every(({ outcome }) => outcome?.result === "ok"));

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import {
   Client,
   type AgentAuthMethod,
@@ -14,8 +15,8 @@ import { openTransport } from "./transport.ts";
 
 export interface ExecOptions {
   readonly signal: AbortSignal;
-  /** Sent to the command's standard input, which is then closed. */
-  readonly input?: Uint8Array;
+  /** Sent to the command's standard input, which is then closed. A stream that fails ends the command. */
+  readonly input?: Uint8Array | Readable;
   /** Takes standard output as it comes; the result's `stdout` is then empty. */
   readonly onStdout?: (chunk: Buffer) => void;
 }
@@ -189,7 +190,23 @@ export class Connection implements AsyncDisposable {
         });
         // The other end may close its input early; its exit status tells the story.
         opened.on("error", () => undefined);
-        opened.end(options.input === undefined ? undefined : Buffer.from(options.input));
+        const { input } = options;
+        if (!(input instanceof Readable)) {
+          opened.end(input === undefined ? undefined : Buffer.from(input));
+          return;
+        }
+        const onUnreadable = (failure: Error): void => {
+          opened.close();
+          settle(() => {
+            const message = `what was being sent cannot be read: ${failure.message}`;
+            reject(new BakeError("failed", message, { cause: failure }));
+          });
+        };
+        if (input.errored !== null) onUnreadable(input.errored);
+        input.on("error", onUnreadable);
+        // The stream must not stay open behind a command that took no more of it.
+        opened.on("close", () => input.destroy());
+        input.pipe(opened);
       });
     });
   }

@@ -52,9 +52,12 @@ export function statusCommand(user: string, phase: Phase): string {
   return asRoot(user, [`${programs}/status`, phase]);
 }
 
-/** The command that scrubs the machine so that its disk can become an image. */
-export function sealCommand(user: string): string {
-  return asRoot(user, [`${programs}/seal`]);
+/**
+ * The command that scrubs the machine so that its disk can become an image.
+ * @param signers public keys of those whose bundles the machines of the image take
+ */
+export function sealCommand(user: string, signers: readonly string[] = []): string {
+  return asRoot(user, [`${programs}/seal`, ...signers.map((key) => `bake-ami ${key}`)]);
 }
 
 /** The command that prints the journal entries after a cursor in export format; with `follow` it never ends. */

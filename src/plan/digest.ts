@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { byText } from "../catalog/names.ts";
 import { declarationFile } from "../catalog/parse-service.ts";
-import type { GlobalSteps, Parameter, Service, ServiceFile } from "../catalog/service.ts";
+import type { Resource } from "../catalog/resources/resource.ts";
+import type { GlobalSteps, Parameter, Service, ServiceFile, Unit } from "../catalog/service.ts";
 
 // Part of every digest. To be raised when the meaning of a service directory changes in such a way that what an
 // older version baked is no longer what this one would bake.
@@ -26,9 +27,10 @@ export function serviceDigest(
     service.files.filter(({ path }) => isSeenByInit(path)).map(contentOf),
     [...service.packages.dnf].sort(byText),
     [...service.packages.apt].sort(byText),
-    service.units.map(({ name, enabled }) => [name, enabled]),
+    service.units.map(unitContent),
     [...parameters].sort(([a], [b]) => byText(a, b)),
     [...required].sort(byText),
+    ...resourceContent(service.resources.filter(({ phase }) => phase === "init")),
   ]);
 }
 
@@ -59,7 +61,7 @@ export function contentDigest(service: Service): string {
     service.requires,
     service.packages.dnf,
     service.packages.apt,
-    service.units.map(({ name, enabled }) => [name, enabled]),
+    service.units.map(unitContent),
     [...service.parameters].map(([name, parameter]) => [
       name,
       parameter.default ?? null,
@@ -68,7 +70,26 @@ export function contentDigest(service: Service): string {
     ]),
     service.timeoutSeconds,
     service.retries,
+    ...resourceContent(service.resources),
   ]).slice(0, 8);
+}
+
+/** Nothing for a service without any, which keeps the digest that it had before there were any. */
+function resourceContent(resources: readonly Resource[]): unknown[] {
+  if (resources.length === 0) return [];
+  return [
+    resources.map(({ kind, phase, fields }) => [
+      kind,
+      phase,
+      Object.entries(fields).sort(([a], [b]) => byText(a, b)),
+    ]),
+  ];
+}
+
+// What a unit has beyond its name is left out where it says nothing more.
+function unitContent({ name, enabled, started, masked, restartOn }: Unit): unknown {
+  const more = started === enabled && !masked && restartOn.length === 0 ? [] : [started, masked, restartOn];
+  return [name, enabled, ...more];
 }
 
 function isPlain({ type, phase, required, secret, from }: Parameter): boolean {

@@ -1,4 +1,5 @@
-import { phases, type Phase, type Step } from "../catalog/service.ts";
+import type { ResourceKind } from "../catalog/resources/resource.ts";
+import { phases, type Phase, type Step, type Unit } from "../catalog/service.ts";
 import { mergedPackages } from "./packages.ts";
 import type { Plan, PlannedService } from "./plan.ts";
 
@@ -61,11 +62,29 @@ function whyIncluded({ requested, requiredBy }: PlannedService): string {
 }
 
 function workOf({ service }: PlannedService, phase: Phase): string {
-  const units =
-    phase === "init"
-      ? service.units.map(({ name, enabled }) => `${enabled ? "enable" : "disable"} ${name}`)
-      : [];
-  return [...namesOf(service.steps[phase]), ...units].join(", ");
+  const declared = service.resources
+    .filter((resource) => resource.phase === phase)
+    .map(({ kind, name }) => `${nounOf[kind]} ${name}`);
+  const units = phase === "init" ? service.units.map((unit) => `${unitVerb(unit)} ${unit.name}`) : [];
+  return [...declared, ...namesOf(service.steps[phase]), ...units].join(", ");
+}
+
+const nounOf: Readonly<Record<ResourceKind, string>> = {
+  groups: "group",
+  users: "user",
+  keys: "keys of",
+  sources: "archive to",
+  files: "file",
+  sysctl: "setting",
+  commands: "run",
+  environments: "environment of",
+  timers: "timer",
+};
+
+function unitVerb({ enabled, started, masked }: Unit): string {
+  if (masked) return "mask";
+  if (enabled) return "enable";
+  return started ? "start" : "disable";
 }
 
 function globalLines({ globalSteps }: Plan, side: "before" | "after"): string[] {

@@ -1,3 +1,4 @@
+import type { Resource } from "../catalog/resources/resource.ts";
 import type { GlobalSteps, PackageManager, Phase, Step, Unit } from "../catalog/service.ts";
 import { mergedPackages } from "./packages.ts";
 import type { Plan, PlannedService } from "./plan.ts";
@@ -30,6 +31,7 @@ export interface PlanValueService {
   readonly requiredBy: readonly string[];
   readonly packages: Readonly<Record<PackageManager, readonly string[]>>;
   readonly units: readonly Unit[];
+  readonly resources: readonly Pick<Resource, "kind" | "name" | "phase">[];
   /** Values by name; null for a parameter that has none. */
   readonly parameters: Readonly<Record<string, string | null>>;
   /** Of those that the machine finds in Parameter Store, their names there. */
@@ -62,7 +64,8 @@ function serviceValue(planned: PlannedService): PlanValueService {
     requires: service.requires,
     requiredBy: planned.requiredBy,
     packages: { dnf: service.packages.dnf, apt: service.packages.apt },
-    units: service.units.map(({ name, enabled }) => ({ name, enabled })),
+    units: service.units,
+    resources: service.resources.map(({ kind, name, phase }) => ({ kind, name, phase })),
     parameters: Object.fromEntries(
       [...service.parameters.keys()].map((name) => [name, planned.parameters.get(name) ?? null]),
     ),

@@ -12,14 +12,17 @@ const refreshMs = 200;
  */
 export class TerminalReport implements Disposable {
   readonly #stream: NodeJS.WriteStream;
+  readonly #keepOutput: boolean;
   readonly #update: ReturnType<typeof createLogUpdate>;
   readonly #timer: NodeJS.Timeout;
   #state = idle;
   /** While a person types, nothing else is written. */
   #silent = false;
 
-  constructor(stream: NodeJS.WriteStream) {
+  /** @param keepOutput whether what steps print scrolls by too */
+  constructor(stream: NodeJS.WriteStream, keepOutput = false) {
     this.#stream = stream;
+    this.#keepOutput = keepOutput;
     this.#update = createLogUpdate(stream, { showCursor: true });
     this.#timer = setInterval(() => {
       this.#draw();
@@ -31,7 +34,7 @@ export class TerminalReport implements Disposable {
   readonly listen: Listener = (event) => {
     this.#state = nextState(this.#state, event);
     if (event.type === "answered") this.#silent = false;
-    if (!staysOnScreen(event)) return;
+    if (!staysOnScreen(event) && !(this.#keepOutput && event.type === "output")) return;
     const line = lineOf(event);
     if (line === undefined) return;
     this.#update.clear();

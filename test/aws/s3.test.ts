@@ -78,13 +78,14 @@ test("what is not there is told apart", async () => {
   expect(await headObject(cloud, { bucket: "team", key: "no" }, signal)).toBeUndefined();
   const noObject = await failureOf(getObject(cloud, { bucket: "team", key: "no" }, signal));
   expect(noObject).toMatchObject({ kind: "not-found", message: "there is no object s3://team/no" });
+  const nothing = await failureOf(checkBucket(cloud, { bucket: "nowhere", prefix: "" }, signal));
+  expect(nothing.kind).toBe("usage");
   for (const attempt of [
     () => checkBucket(cloud, { bucket: "nowhere", prefix: "" }, signal),
     () => putObject(cloud, { bucket: "nowhere", key: "a" }, Buffer.from(""), signal),
     () => listObjects(cloud, { bucket: "nowhere", prefix: "" }, signal),
   ]) {
     expect(await failureOf(attempt())).toMatchObject({
-      kind: "not-found",
       message: "there is no bucket nowhere",
       hint: "check the name, or make it: `aws s3 mb s3://nowhere`",
     });

@@ -6,6 +6,7 @@ import { unpackTar } from "modern-tar";
 import { expect, test } from "vitest";
 import { makeBundle } from "../../src/bundle/index.ts";
 import type { Plan } from "../../src/plan/plan.ts";
+import { unit } from "../plan/catalogs.ts";
 import { Workshop, type ServiceSketch } from "./support.ts";
 
 const sketches: Readonly<Record<string, ServiceSketch>> = {
@@ -13,10 +14,7 @@ const sketches: Readonly<Record<string, ServiceSketch>> = {
   nginx: {
     requires: ["base"],
     packages: { apt: ["nginx-light"], dnf: ["nginx"] },
-    units: [
-      { name: "nginx.service", enabled: true },
-      { name: "apt-daily.timer", enabled: false },
-    ],
+    units: [unit("nginx.service", true), unit("apt-daily.timer", false)],
     parameters: { port: "80", "listen-on": "it's $HOME\nand `more`", empty: "" },
     timeoutSeconds: 90,
     retries: 2,
@@ -98,7 +96,9 @@ test("the layout is what the programs on the machine read", async () => {
   );
   expect(text("services/nginx/limits")).toBe("timeout=90\nretries=2\n");
   expect(text("services/nginx/digest")).toBe(`${digests[1] ?? ""}\n`);
-  expect(text("services/nginx/units")).toBe("nginx.service\tenabled\napt-daily.timer\tdisabled\n");
+  expect(text("services/nginx/units")).toBe(
+    "name=nginx.service\tstate=enabled\tstarted=yes\nname=apt-daily.timer\tstate=disabled\n",
+  );
   expect(text("services/nginx/steps/init")).toBe(
     "10-a.sh\tservices/nginx/dir/init/10-a.sh\n20-b.sh\tservices/nginx/dir/init/20-b.sh\nunits\tresources/units\n",
   );
@@ -148,8 +148,9 @@ test("drop-ins carry requirements, the mark and a backstop; services without a u
     "TimeoutStartSec=978",
     "",
   ]);
-  expect(dropIn("update@nginx")).toBeUndefined();
-  expect(dropIn("update@web")).not.toContain("update@");
+  expect(dropIn("update@base")).toBeUndefined();
+  // Its units are started by its update.
+  expect(dropIn("update@nginx")).not.toContain("update@");
   expect(dropIn("update@web")).toContain(
     "Requires=bake-ami-init@web.service\nAfter=bake-ami-init@web.service\n",
   );

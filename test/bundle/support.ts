@@ -10,6 +10,7 @@ export interface ServiceSketch {
   readonly requires?: readonly string[];
   readonly packages?: Partial<Service["packages"]>;
   readonly units?: Service["units"];
+  readonly resources?: Service["resources"];
   readonly parameters?: Readonly<Record<string, string>>;
   readonly timeoutSeconds?: number;
   readonly retries?: number;
@@ -55,6 +56,7 @@ export class Workshop implements Disposable {
         requires: sketch.requires ?? [],
         packages: { dnf: [], apt: [], ...sketch.packages },
         units: sketch.units ?? [],
+        resources: sketch.resources ?? [],
         parameters: new Map(),
         timeoutSeconds: sketch.timeoutSeconds ?? 600,
         retries: sketch.retries ?? 0,

@@ -23,8 +23,8 @@ const everything: Wanted = {
 
 /** Ids, in the order in which they go. */
 function ids(found: Leftovers): string[] {
-  const { instances, images, snapshots, groups, keys } = found;
-  return [instances, images, snapshots, groups, keys].flatMap((list) => list.map(({ id }) => id));
+  const { instances, images, snapshots, groups, keys, addresses, spotRequests } = found;
+  return [instances, images, snapshots, groups, keys, addresses, spotRequests].flatMap((list) => list.map(({ id }) => id));
 }
 
 const find = (inventory: Partial<Inventory>, wanted: Partial<Wanted> = {}): string[] =>
@@ -41,6 +41,8 @@ function ofBake(name: string, run: string, expires: Date, owner = "me"): Invento
     ],
     groups: [tagged(`sg-${name}`, { role: "builder-group", run, expires, owner })],
     keys: [tagged(`key-${name}`, { role: "builder-key", run, expires, owner })],
+    addresses: [],
+    spotRequests: [],
   };
 }
 
@@ -60,6 +62,8 @@ function together(...parts: readonly Inventory[]): Inventory {
     snapshots: parts.flatMap((part) => part.snapshots),
     groups: parts.flatMap((part) => part.groups),
     keys: parts.flatMap((part) => part.keys),
+    addresses: parts.flatMap((part) => part.addresses),
+    spotRequests: parts.flatMap((part) => part.spotRequests),
   };
 }
 
@@ -194,4 +198,23 @@ test("a group that a staying machine uses stays, whatever it was made for", () =
     groups: [tagged("sg-b", { role: "builder-group", run: recent })],
   });
   expect(found).toEqual([]);
+});
+
+test("Elastic IPs and spot requests go with the last machine of their launch, and never the user's own", () => {
+  const left = {
+    addresses: [
+      tagged("eipalloc-gone", { role: "machine-address", run: old }),
+      tagged("eipalloc-used", { role: "machine-address", run: recent }),
+      tagged("eipalloc-other", { role: "image", run: old }),
+    ],
+    spotRequests: [
+      tagged("sir-gone", { role: "machine-spot-request", run: old }),
+      tagged("sir-used", { role: "machine-spot-request", run: recent }),
+    ],
+  };
+  const instances = [instance("i-1", { role: "machine", run: recent })];
+  expect(find({ ...left, instances })).toEqual(["eipalloc-gone", "sir-gone"]);
+  const jobs = [instance("i-1", { role: "job", run: recent })];
+  expect(find({ ...left, instances: jobs })).toEqual(["eipalloc-gone", "sir-gone"]);
+  expect(find(left)).toEqual(["eipalloc-gone", "eipalloc-used", "sir-gone", "sir-used"]);
 });

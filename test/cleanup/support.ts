@@ -40,5 +40,5 @@ export function image(
 }
 
 export function inventoryOf(parts: Partial<Inventory>): Inventory {
-  return { instances: [], images: [], snapshots: [], groups: [], keys: [], ...parts };
+  return { instances: [], images: [], snapshots: [], groups: [], keys: [], addresses: [], spotRequests: [], ...parts };
 }

@@ -21,6 +21,8 @@ const nothing: BakeArguments = {
   encrypt: false,
   kmsKey: undefined,
   instanceProfile: undefined,
+  log: undefined,
+  signer: [],
   tag: [],
   maxBakeTime: "2h",
   onError: "cleanup",

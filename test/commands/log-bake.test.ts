@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { getObject, listObjects, type S3Place } from "../../src/aws/s3.ts";
 import { bake } from "../../src/bake/bake.ts";
+import type { BuilderMachine } from "../../src/bake/builder-machine.ts";
 import { BakeError } from "../../src/base/errors.ts";
 import { withBakeLog } from "../../src/commands/log-bake.ts";
 import { testBake, willingMachines, type TestBake } from "../support/bake.ts";
@@ -26,7 +27,7 @@ async function logOf({ options }: TestBake): Promise<string> {
   return Buffer.from(bytes).toString();
 }
 
-const saying = (text: string): NonNullable<Parameters<typeof willingMachines>[1]>["init"] => {
+const saying = (text: string): BuilderMachine["init"] => {
   return () => Promise.reject(new BakeError("phase-failed", text, { details: ["its last line"] }));
 };
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,13 +52,16 @@ test("errors of the system about a file name it and the remedy; others stay as t
     /cannot use \/machines\/state.json: it is on a file system that is read-only.*BAKE_AMI_LOCAL_DIR$/,
   );
   expect(explained("EACCES", "/elsewhere")).toMatch(/make it a directory or file that you may write to$/);
+  const cause = failed("ENOTDIR", "/data/x");
+  const inside = new BakeError("failed", "the local cloud failed: x", { cause });
+  expect(told(explainSystemError(inside, environment, false))).toMatch(/^usage: cannot use \/data\/x: /);
+  expect(told(explainSystemError(inside, environment, true))).toMatch(/^failed: cannot use \/data\/x: /);
   const fault = new TypeError("x is not a function");
   expect(explainSystemError(fault, environment)).toBe(fault);
 });
 
 describe("the command line", () => {
   test.each([
-    ["ls", "--local"],
     ["local", "setup"],
     ["local", "serve", "--port", "0"],
     ["launch", "nginx", "--local"],
@@ -67,6 +70,23 @@ describe("the command line", () => {
     expect(result.stderr).toMatch(/cannot write to \S+\/file\/local: [\s\S]*BAKE_AMI_DATA_DIR/);
     expect(result.stderr).not.toContain("fault of bake-ami");
     expect(result.status).toBe(2);
+  });
+
+  test("who only looks needs no directory, and makes none", async () => {
+    const result = await bakeAmi(["ls", "--local"], {
+      cwd: home,
+      env: { BAKE_AMI_DATA_DIR: join(home, "missing") },
+    });
+    expect(result.stderr).toBe("");
+    expect(result.stdout).toMatch(/^IMAGE .*\n\nMACHINE .*\n$/);
+    expect(result.status).toBe(0);
+    expect(existsSync(join(home, "missing"))).toBe(false);
+    const refused = await bakeAmi(["ls", "--local"], {
+      cwd: home,
+      env: { BAKE_AMI_DATA_DIR: join(home, "file") },
+    });
+    expect(refused.stderr).toMatch(/cannot use \S+\/file\/local\/\S+: [\s\S]*BAKE_AMI_DATA_DIR/);
+    expect(refused.status).toBe(2);
   });
 
   test("the doctor shows it among the rest", async () => {
@@ -82,13 +102,16 @@ describe("the command line", () => {
   test.skipIf(process.getuid?.() !== 0)(
     "for a user who may not write (needs root, to become another)",
     () => {
-      const result = spawnSync(process.execPath, [join(inject("dist"), "cli.js"), "ls", "--local"], {
-        uid: 65534,
-        gid: 65534,
-        cwd: "/",
-        env: { ...process.env, BAKE_AMI_DATA_DIR: join(home, "closed") },
-        encoding: "utf8",
-      });
+      const run = (...args: string[]): { status: number | null; stderr: string } =>
+        spawnSync(process.execPath, [join(inject("dist"), "cli.js"), ...args, "--local"], {
+          uid: 65534,
+          gid: 65534,
+          cwd: "/",
+          env: { ...process.env, BAKE_AMI_DATA_DIR: join(home, "closed") },
+          encoding: "utf8",
+        });
+      expect(run("ls")).toMatchObject({ status: 0, stderr: "" });
+      const result = run("launch", "nginx");
       expect(result.stderr).toMatch(/cannot write to \S+closed\/local: permission denied/);
       expect(result.status).toBe(2);
     },

@@ -142,7 +142,7 @@ test("a channel's name and its bucket must be", async () => {
     expect(await failureOf(push(pushing(name, "aa"))), name).toMatchObject({ kind: "usage" });
   }
   const nowhere = await failureOf(push(pushing("a", "aa", { place: { bucket: "nowhere", prefix: "" } })));
-  expect(nowhere).toMatchObject({ kind: "not-found", message: "there is no bucket nowhere" });
+  expect(nowhere).toMatchObject({ kind: "usage", message: "there is no bucket nowhere" });
 });
 
 test("a head that is cut, or has something else in it, is none", async () => {

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -158,7 +159,79 @@ describe.each(shells)("under %s", (shell) => {
     write("proc/cmdline", "bake_ami.instance=i-2\n");
     write("fake/user-data", "#!/bin/sh\ntouch /tmp/x\n");
     expect(boot(shell).status).toBe(0);
-    expect(statSync(join(root, "var/lib/local-cloud/user-data")).mode & 0o777).toBe(0o700);
+    expect(statSync(join(root, "var/lib/local-cloud/user-data/user-data")).mode & 0o777).toBe(0o700);
+  });
+
+  const configPart = [
+    "#cloud-config",
+    "ssh_keys:",
+    "  ed25519_private: |",
+    "    PRIVATE",
+    "bootcmd:",
+    "  - echo from-part",
+  ];
+  const nested = [
+    "MIME-Version: 1.0",
+    'Content-Type: multipart/mixed; boundary="outer"',
+    "",
+    "what is before the first part counts for nothing",
+    "--outer",
+    "Content-Type: multipart/mixed; charset=utf-8; boundary=in.ner",
+    "",
+    "--in.ner",
+    "Content-Type: text/x-shellscript",
+    "",
+    "#!/bin/sh",
+    "echo first",
+    "--in.ner",
+    "Content-Type: text/plain",
+    "Content-Transfer-Encoding: base64",
+    "",
+    ...(Buffer.from("#!/bin/sh\necho 'zweitens: ü' --outer\nexit 3\n")
+      .toString("base64")
+      .match(/.{1,20}/g) ?? []),
+    "--in.ner--",
+    "--outer",
+    'Content-Type: text/cloud-config; charset="us-ascii"',
+    "Content-Transfer-Encoding: 7bit",
+    "",
+    ...configPart,
+    "--outer--",
+    "",
+  ].join("\n");
+
+  test.each<[string, Buffer]>([
+    ["plain", Buffer.from(nested)],
+    ["with CR LF", Buffer.from(nested.replaceAll("\n", "\r\n"))],
+    ["gzip", gzipSync(nested)],
+  ])("a multipart: %s", (_, userData) => {
+    writeFileSync(join(root, "fake/user-data"), userData);
+    write(
+      "usr/lib/local-cloud/split-parts",
+      readFileSync(join(guestDirectory(), "root/usr/lib/local-cloud/split-parts"), "utf8"),
+    );
+    expect(boot(shell)).toEqual({ status: 0, stderr: "" });
+    expect(read("etc/ssh/ssh_host_ed25519_key").trim()).toBe("PRIVATE");
+    const programsOf = (name: string) =>
+      spawnSync(shell, [join(guestDirectory(), `root/usr/lib/local-cloud/${name}`)], {
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"] ?? "", LOCAL_CLOUD_ROOT: root },
+      });
+    expect(programsOf("boot-commands").stdout).toBe("from-part\n");
+    const scripts = programsOf("user-scripts");
+    expect([scripts.stdout, scripts.status]).toEqual(["first\nzweitens: ü --outer\n", 3]);
+    // Another instance from the same disk has nothing of it.
+    write("proc/cmdline", "bake_ami.instance=i-2\n");
+    rmSync(join(root, "fake/user-data"));
+    rmSync(join(root, "run/local-cloud/user-data"), { force: true });
+    expect(boot(shell).status).toBe(0);
+    expect(existsSync(join(root, "var/lib/local-cloud/user-data"))).toBe(false);
+  });
+
+  test("gzip alone is unpacked", () => {
+    writeFileSync(join(root, "fake/user-data"), gzipSync("#!/bin/sh\necho packed\n"));
+    expect(boot(shell)).toEqual({ status: 0, stderr: "" });
+    expect(read("var/lib/local-cloud/user-data/user-data")).toBe("#!/bin/sh\necho packed\n");
   });
 
   test("a disk larger than the image's is grown into, once", () => {
@@ -273,7 +346,9 @@ describe.each(shells)("commands for every boot, under %s", (shell) => {
 
 test("the guest's shell is clean for shellcheck", (context) => {
   if (spawnSync("shellcheck", ["--version"]).status !== 0) context.skip("needs shellcheck");
-  const programs = ["first-boot", "boot-commands"].map((name) => `root/usr/lib/local-cloud/${name}`);
+  const programs = ["first-boot", "boot-commands", "user-scripts"].map(
+    (name) => `root/usr/lib/local-cloud/${name}`,
+  );
   for (const file of ["build-root.sh", "initrd-init.sh", ...programs]) {
     const { stdout } = spawnSync("shellcheck", ["-s", "sh", join(guestDirectory(), file)], {
       encoding: "utf8",

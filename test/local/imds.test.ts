@@ -50,6 +50,15 @@ test("what kind of instance it is, and where its services are", () => {
   expect(get("/latest/meta-data/services/endpoint").body).toBe("http://169.254.169.252");
 });
 
+test("where it was placed", () => {
+  const placed = { ...it, placement: { group: "close", partition: 2 } };
+  expect(get("/latest/meta-data/placement/", placed).body).toBe(
+    "availability-zone\ngroup-name\npartition-number\nregion",
+  );
+  expect(get("/latest/meta-data/placement/group-name", placed).body).toBe("close");
+  expect(get("/latest/meta-data/placement/partition-number", placed).body).toBe("2");
+});
+
 describe("an instance profile", () => {
   const launchedAt = it.launchedAt;
   const hours = 3_600_000;

@@ -85,6 +85,7 @@ describe("packages with dnf, as far as its arguments go", () => {
       env: {
         PATH: `${directory}:/usr/bin:/bin`,
         BAKE_PACKAGE_LIST: join(directory, "list"),
+        BAKE_CHANGED_PACKAGES: join(directory, "changed"),
         CALLS: join(directory, "calls"),
       },
     });

@@ -11,6 +11,8 @@ import { happened, install, machineWith, Project, runPhase, sh } from "./support
 const skipped = noTestMachines === undefined ? "" : ` (${noTestMachines})`;
 const never = new AbortController().signal;
 
+const signers = ["ssh-ed25519 AAAAfirst", "ssh-ed25519 AAAAsecond"];
+
 /** What a bake and the people at it leave on a machine, each with a word that must not be found again. */
 const traces = `
   secret=SECRET-OF-THE-BUILDER
@@ -52,7 +54,7 @@ describe.skipIf(noTestMachines)(`seal${skipped}`, () => {
       await host.run(traces);
 
       const begun = performance.now();
-      const sealed = await machine.exec(sealCommand("admin"), { signal: never });
+      const sealed = await machine.exec(sealCommand("admin", signers), { signal: never });
       console.log(`seal: ${Math.round(performance.now() - begun)} ms`);
       expect(sealed).toEqual({ status: 0, stdout: "", stderr: "" });
       expect((await machine.exec("sudo -n id -u", { signal: never })).stdout).toBe("0\n");
@@ -99,6 +101,9 @@ describe.skipIf(noTestMachines)(`seal${skipped}`, () => {
         "metadata",
         "services",
       ]);
+      expect(readFileSync(tree("etc/bake-ami/signers"), "utf8")).toBe(
+        signers.map((key) => `bake-ami ${key}\n`).join(""),
+      );
       for (const path of ["root/kept", "etc/sudoers.d/90-kept", "var/lib/cloud/scripts/per-boot/kept"]) {
         expect(readFileSync(tree(path), "utf8"), path).toContain("kept");
       }

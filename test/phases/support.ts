@@ -198,3 +198,15 @@ export function names(happening: Happened, event: string, phase?: string): strin
     .filter((each) => each["event"] === event && (phase === undefined || each["phase"] === phase))
     .map(({ service, step }) => (step === undefined ? (service ?? "-") : `${service ?? "-"}/${step}`));
 }
+
+/** Waits until the machine's console has this; it comes there by a terminal of its own, a little later. */
+export async function consoleSays(machine: TestMachine, text: string, seconds = 5): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await machine.console()).includes(text)) {
+    if (Date.now() > end) {
+      const ours = (await machine.console()).split("\n").filter((line) => line.includes("bake-ami: "));
+      throw new Error(`the console does not say "${text}", but:\n${ours.join("\n")}`);
+    }
+    await sleep(20);
+  }
+}

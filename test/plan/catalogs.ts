@@ -6,6 +6,7 @@ import {
   type GlobalSteps,
   type Parameter,
   type Service,
+  type Unit,
 } from "../../src/catalog/index.ts";
 import type { Project } from "../support/project.ts";
 
@@ -19,6 +20,7 @@ export function service(name: string, rest: Partial<Service> = {}): Service {
     requires: [],
     packages: { dnf: [], apt: [] },
     units: [],
+    resources: [],
     parameters: new Map(),
     timeoutSeconds: 600,
     retries: 0,
@@ -41,6 +43,11 @@ export function catalogOf(project: Project): Catalog {
   });
   if ("problems" in result) throw new Error(formatProblems(result.problems).join("\n"));
   return result.catalog;
+}
+
+/** A unit that is enabled and started, or disabled and stopped. */
+export function unit(name: string, enabled: boolean): Unit {
+  return { name, enabled, started: enabled, masked: false, restartOn: [] };
 }
 
 /** A parameter that says nothing but what is given. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { makePlan, planText, planValue } from "../../src/plan/index.ts";
 import { Project } from "../support/project.ts";
-import { parameter, catalog, catalogOf, service } from "./catalogs.ts";
+import { parameter, catalog, catalogOf, service, unit } from "./catalogs.ts";
 
 const nothing = new Map<string, Map<string, string>>();
 
@@ -15,10 +15,7 @@ test("a plan for people", () => {
         service("web", {
           requires: ["base"],
           packages: { dnf: ["nginx"], apt: ["nginx-light", "curl"] },
-          units: [
-            { name: "nginx.service", enabled: true },
-            { name: "x.timer", enabled: false },
-          ],
+          units: [unit("nginx.service", true), unit("x.timer", false)],
           parameters: new Map([["title", parameter({ default: 'say "hi"' })]]),
           steps: { init: [step("10-a.sh"), step("20-b.sh")], update: [step("10-u.sh")], verify: [] },
         }),

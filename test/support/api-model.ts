@@ -46,7 +46,13 @@ const roots = [
   "/usr/share/python3-botocore/data",
 ];
 
-const folders = { ec2: "ec2/2016-11-15", sts: "sts/2011-06-15", ssm: "ssm/2014-11-06" };
+const folders = {
+  ec2: "ec2/2016-11-15",
+  sts: "sts/2011-06-15",
+  ssm: "ssm/2014-11-06",
+  autoscaling: "autoscaling/2011-01-01",
+  sns: "sns/2010-03-31",
+};
 
 const found = roots.find((root) => existsSync(`${root}/${folders.ec2}`));
 

@@ -20,9 +20,13 @@ export interface ServedCloud extends AsyncDisposable {
   readonly url: string;
   /** Runs `aws` with these arguments. */
   aws(...args: readonly string[]): Promise<Answer>;
+  /** The same with other credentials, as environment variables. */
+  awsAs(credentials: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Answer>;
   /** What it prints, one result as plain text. @throws Error when it fails */
   ask(...args: readonly string[]): Promise<string>;
 }
+
+const anybody = { AWS_ACCESS_KEY_ID: "any", AWS_SECRET_ACCESS_KEY: "any" } as const;
 
 export async function serveToAws(local: StateOnlyCloud): Promise<ServedCloud> {
   const abort = new AbortController();
@@ -31,11 +35,13 @@ export async function serveToAws(local: StateOnlyCloud): Promise<ServedCloud> {
     served = serveLocalCloud({ cloud: local.cloud, port: 0, signal: abort.signal, onListening: resolve });
     served.catch(reject);
   });
+  const common = ["--endpoint-url", url, "--region", "local", "--output", "text"];
   const aws = async (...args: readonly string[]): Promise<Answer> =>
-    await run([...args, "--endpoint-url", url, "--region", "local", "--output", "text"], local.directory);
+    await run([...args, ...common], local.directory, anybody);
   return {
     url,
     aws,
+    awsAs: async (credentials, ...args) => await run([...args, ...common], local.directory, credentials),
     ask: async (...args) => {
       const answer = await aws(...args);
       if (answer.status !== 0) throw new Error(`aws ${args.join(" ")}: ${answer.stderr}`);
@@ -48,12 +54,15 @@ export async function serveToAws(local: StateOnlyCloud): Promise<ServedCloud> {
   };
 }
 
-async function run(args: readonly string[], home: string): Promise<Answer> {
+async function run(
+  args: readonly string[],
+  home: string,
+  credentials: Readonly<Record<string, string>>,
+): Promise<Answer> {
   const child = spawn(program, args, {
     env: {
       PATH: process.env["PATH"],
-      AWS_ACCESS_KEY_ID: "any",
-      AWS_SECRET_ACCESS_KEY: "any",
+      ...credentials,
       AWS_EC2_METADATA_DISABLED: "true",
       AWS_PAGER: "",
       HOME: home,

@@ -35,9 +35,9 @@ export function willingMachines(
         log.deeds.push(`init ${services.join(" ")}`);
         await behaviour.init?.(run, services, bundle, signal);
       },
-      seal: async (signal) => {
+      seal: async (signal, signers) => {
         log.deeds.push("seal");
-        await behaviour.seal?.(signal);
+        await behaviour.seal?.(signal, signers);
       },
       [Symbol.asyncDispose]: () => {
         log.deeds.push("close");

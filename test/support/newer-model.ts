@@ -1,4 +1,6 @@
+import * as autoScaling from "@aws-sdk/client-auto-scaling";
 import * as ec2 from "@aws-sdk/client-ec2";
+import * as sns from "@aws-sdk/client-sns";
 import * as ssm from "@aws-sdk/client-ssm";
 
 /*
@@ -6,7 +8,12 @@ import * as ssm from "@aws-sdk/client-ssm";
  * the current model, and carries the members of each structure and the values of each enumeration.
  */
 
-const everything = new Map<string, unknown>([...Object.entries(ssm), ...Object.entries(ec2)]);
+const everything = new Map<string, unknown>([
+  ...Object.entries(sns),
+  ...Object.entries(autoScaling),
+  ...Object.entries(ssm),
+  ...Object.entries(ec2),
+]);
 
 /** The members that a structure has in the SDK, by the names that they have on the wire. */
 export function newerMembers(structure: string, direction: "input" | "output"): readonly string[] {

@@ -1,4 +1,4 @@
-import { BakeError, messageOf } from "../../base/errors.ts";
+import { BakeError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { isAlive, ownIdentity, type ProcessIdentity } from "../../base/process-identity.ts";
 import { sleep } from "../../base/wait.ts";
 import type { Disk, Image, Instance, State } from "../state/schema.ts";
@@ -73,9 +73,22 @@ export class Supervisor {
     instance.forwards = await this.engineOf(instance).place(instance, ports, new Set(taken));
   }
 
-  /** The state after all that has happened to the machines. */
+  /**
+   * The state after all that has happened to the machines; as it was last written where nothing can be written, so that one can
+   * look at a cloud in a directory that is read-only.
+   */
   async reconciled(): Promise<State> {
-    let state = await this.#store.read();
+    const written = await this.#store.read();
+    try {
+      return await this.#reconcile(written);
+    } catch (error) {
+      if (["EROFS", "EACCES"].includes(systemCodeOf(error) ?? "")) return written;
+      throw error;
+    }
+  }
+
+  async #reconcile(written: State): Promise<State> {
+    let state = written;
     // Each round may make the next one possible, such as kill, then gone; three are enough for the longest such row.
     for (let round = 0; round < 4; round += 1) {
       if ((await this.#decideAll(state)).size === 0) break;

@@ -13,6 +13,8 @@ export interface InstanceView {
   readonly architecture: string;
   readonly region: string;
   readonly zone: string;
+  /** Its placement group, and the partition of that. */
+  readonly placement?: { readonly group: string; readonly partition: number | undefined } | undefined;
   readonly subnetId: string;
   readonly privateAddress: string;
   readonly publicAddress: string | undefined;
@@ -55,6 +57,7 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
     architecture: textIn(it, "architecture"),
     region: textIn(it, "region"),
     zone: textIn(it, "zone"),
+    placement: placementOf(state, field(it, "placement")),
     subnetId: textIn(it, "subnetId"),
     privateAddress: textIn(it, "privateAddress"),
     publicAddress: textOrNothing(it, "publicAddress"),
@@ -84,6 +87,17 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
       tags: field(metadata, "tags") === true,
       key: textIn(metadata, "key"),
     },
+  };
+}
+
+function placementOf(state: unknown, asked: unknown): InstanceView["placement"] {
+  const id = textOrNothing(asked, "groupId");
+  const group = items(state, "placementGroups").find((each) => id !== undefined && field(each, "id") === id);
+  if (group === undefined) return undefined;
+  const partition = field(asked, "partition");
+  return {
+    group: textIn(group, "name"),
+    partition: typeof partition === "number" ? partition : undefined,
   };
 }
 

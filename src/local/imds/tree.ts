@@ -47,6 +47,8 @@ function metaData(it: InstanceView, now: number): Node {
       "placement",
       directory([
         ["availability-zone", it.zone],
+        ["group-name", it.placement?.group],
+        ["partition-number", it.placement?.partition?.toString()],
         ["region", it.region],
       ]),
     ],

@@ -1,3 +1,4 @@
+import { atOnce } from "../../base/at-once.ts";
 import { BakeError } from "../../base/errors.ts";
 import { randomId } from "../../base/ids.ts";
 import { throwIfAborted } from "../../base/wait.ts";
@@ -123,7 +124,7 @@ class Copy {
     if (there === undefined) await this.#to.makeDirectory(target);
     const names = (await this.#from.list(path)).map((name) => this.#checkName(name, path));
     const directories: { readonly name: string; readonly entry: Entry }[] = [];
-    await eachOf(names.sort(), filesAtOnce, async (name) => {
+    await atOnce(filesAtOnce, names.sort(), async (name) => {
       const child = await this.#from.look(within(path, name), false);
       // It was deleted meanwhile.
       if (child === undefined) return;
@@ -152,25 +153,4 @@ class Copy {
       { hint: "rename it, or pack the directory with tar and copy that" },
     );
   }
-}
-
-/** Does the work for each item, several at once; after the first failure nothing more is begun. */
-async function eachOf<T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  let failed = false;
-  const worker = async (): Promise<void> => {
-    for (const item of queue) {
-      if (failed) return;
-      await work(item).catch((error: unknown) => {
-        failed = true;
-        throw error;
-      });
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: atOnce }, worker));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
 }

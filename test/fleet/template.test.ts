@@ -1,0 +1,338 @@
+import {
+  DescribeInstancesCommand,
+  DescribeKeyPairsCommand,
+  DescribeLaunchTemplatesCommand,
+  DescribeLaunchTemplateVersionsCommand,
+  DescribeSecurityGroupsCommand,
+  type LaunchTemplateVersion,
+  type ResponseLaunchTemplateData,
+} from "@aws-sdk/client-ec2";
+import { expect, test } from "vitest";
+import { Cloud } from "../../src/aws/cloud.ts";
+import { newRunId } from "../../src/base/ids.ts";
+import { makeTemplate, type TemplateOptions, type TemplateResult } from "../../src/fleet/template.ts";
+import { existingTemplate, switchDefault } from "../../src/fleet/template-versions.ts";
+import { findImage } from "../../src/launch/choose-image.ts";
+import { launch, type InstanceSettings, type LaunchOptions } from "../../src/launch/launch.ts";
+import { newKeyPair } from "../../src/local/key-format.ts";
+import type { Event } from "../../src/report/events.ts";
+import { failureOf } from "../support/failure.ts";
+import { image as bakedImage, owner } from "../support/leavings.ts";
+import { stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
+import { recorderOf } from "../support/sent-requests.ts";
+
+const { signal } = new AbortController();
+const loginKey = `${newKeyPair("ed25519").line} me`;
+const name = "bake-ami-web";
+const fine = "bake-ami: phase=update run=boot-1 result=ok services=web failed=- not-started=- init=-";
+const broken = [
+  "bake-ami: why run=boot-1 web: update: step 10-start.sh ended with status 3",
+  "bake-ami: phase=update run=boot-1 result=failed services=web failed=web not-started=- init=-",
+].join("\n");
+
+interface World extends AsyncDisposable {
+  readonly local: StateOnlyCloud;
+  readonly cloud: Cloud;
+  readonly events: Event[];
+  /** What each machine was started with. */
+  readonly started: () => readonly Readonly<Record<string, string>>[];
+  console: string;
+}
+
+/** A cloud with a baked image, whose machines have this on their consoles. */
+async function open(): Promise<World> {
+  const state = { console: fine };
+  const local = await stateOnlyCloud({
+    intercept: async (call, carryOut) => {
+      const reply = await carryOut();
+      if (call.action !== "GetConsoleOutput" || reply.status !== 200) return reply;
+      const output = Buffer.from(state.console).toString("base64");
+      const body = reply.body.replace(/<output>.*?<\/output>|<output\s*\/>/, "");
+      return { ...reply, body: body.replace("</GetConsoleOutputResponse>", `<output>${output}</output>$&`) };
+    },
+  });
+  await bakedImage(local, "baked", false);
+  const recorder = recorderOf(local.cloud);
+  return Object.assign(state, {
+    local,
+    cloud: new Cloud(recorder.options),
+    events: [],
+    started: () => recorder.sent("RunInstances"),
+    [Symbol.asyncDispose]: () => local[Symbol.asyncDispose](),
+  });
+}
+
+async function launchOf({ cloud, events }: World, rest: Partial<LaunchOptions> = {}): Promise<LaunchOptions> {
+  return {
+    cloud,
+    choice: await findImage(cloud, { owner, names: ["web"], extra: [], local: undefined }, signal),
+    run: newRunId(new Date()),
+    owner,
+    instanceType: "t3.micro",
+    count: 1,
+    ports: [{ port: 22, cidr: "127.0.0.0/8" }],
+    loginKey,
+    waitSeconds: undefined,
+    listener: (event) => events.push(event),
+    signal,
+    ...rest,
+  };
+}
+
+async function template(
+  world: World,
+  rest: Partial<Omit<TemplateOptions, "launch">> & { launch?: Partial<LaunchOptions> } = {},
+): Promise<TemplateResult> {
+  return await makeTemplate({
+    name,
+    trial: { waitSeconds: 60, reach: undefined },
+    makeDefault: true,
+    keepVersions: 10,
+    ...rest,
+    launch: await launchOf(world, rest.launch),
+  });
+}
+
+async function versions({ local: { ec2 } }: World): Promise<LaunchTemplateVersion[]> {
+  const reply = await ec2.send(
+    new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name, Versions: [] }),
+  );
+  return (reply.LaunchTemplateVersions ?? []).sort((a, b) => (a.VersionNumber ?? 0) - (b.VersionNumber ?? 0));
+}
+
+/** The tags in one specification of a request. */
+function tagsIn(sent: Readonly<Record<string, string>>, specification: number): Map<string, string> {
+  const tags = new Map<string, string>();
+  for (let n = 1; ; n += 1) {
+    const at = `TagSpecification.${specification}.Tag.${n}`;
+    const key = sent[`${at}.Key`];
+    if (key === undefined) return tags;
+    tags.set(key, sent[`${at}.Value`] ?? "");
+  }
+}
+
+/** What there is of a template: numbers of versions, the default with a star; how many groups and keys; machines that live. */
+async function left(world: World): Promise<string> {
+  const { ec2 } = world.local;
+  const { LaunchTemplates: all = [] } = await ec2.send(new DescribeLaunchTemplatesCommand());
+  const numbers = all.length === 0 ? [] : await versions(world);
+  const filter = { Filters: [{ Name: "tag:bake-ami:template", Values: [name] }] };
+  const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand(filter));
+  const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand(filter));
+  const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand());
+  const live = Reservations.flatMap(({ Instances = [] }) => Instances).filter(
+    ({ State }) => State?.Name === "running" || State?.Name === "pending",
+  );
+  const shown = numbers.map((v) => `${v.VersionNumber ?? 0}${v.DefaultVersion === true ? "*" : ""}`);
+  return `${shown.join(" ")} groups=${SecurityGroups.length} keys=${KeyPairs.length} live=${live.length}`;
+}
+
+test("a first version, tried by a machine of its own; the same again changes nothing", async () => {
+  await using world = await open();
+  const made = await template(world);
+  expect(made).toMatchObject({ version: 1, isNew: true, isDefault: true, deleted: [] });
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
+  expect(world.started()).toHaveLength(1);
+  expect(world.started()[0]).toMatchObject({ "LaunchTemplate.Version": "1", MinCount: "1", MaxCount: "1" });
+  expect(world.started()[0]).not.toHaveProperty("ImageId");
+  const again = await template(world);
+  expect(again).toMatchObject({ version: 1, isNew: false, isDefault: true });
+  expect(world.started()).toHaveLength(1);
+  expect(world.events).toContainEqual(
+    expect.objectContaining({ message: "version 1 of bake-ami-web is there already, and the default" }),
+  );
+  const { LaunchTemplates = [] } = await world.local.ec2.send(new DescribeLaunchTemplatesCommand());
+  const tags = Object.fromEntries((LaunchTemplates[0]?.Tags ?? []).map(({ Key, Value }) => [Key, Value]));
+  expect(tags).toMatchObject({
+    "bake-ami:owner": owner,
+    "bake-ami:role": "template",
+    "bake-ami:services": "web",
+  });
+});
+
+test("what differs makes a version, and it becomes the default after its machine has worked", async () => {
+  await using world = await open();
+  await template(world);
+  const bigger = { launch: { instanceType: "t3.small" } };
+  expect(await template(world, bigger)).toMatchObject({ version: 2, isNew: true, isDefault: true });
+  expect(world.started().at(-1)).toMatchObject({ "LaunchTemplate.Version": "2" });
+  // Another key of another person, and another port: another key pair and another group.
+  const other = `${newKeyPair("ed25519").line} other`;
+  const ports = [{ port: 80, cidr: "127.0.0.0/8" }];
+  await template(world, { launch: { loginKey: other, ports } });
+  expect(await left(world)).toBe("1 2 3* groups=2 keys=2 live=0");
+  // What was there before is found again, whatever came in between.
+  expect(await template(world, bigger)).toMatchObject({ version: 2, isNew: false, isDefault: true });
+  expect(await left(world)).toBe("1 2* 3 groups=2 keys=2 live=0");
+});
+
+test("a version whose update fails is gone again, and the default stays", async () => {
+  await using world = await open();
+  await template(world);
+  world.console = broken;
+  const ports = [{ port: 80, cidr: "127.0.0.0/8" }];
+  const error = await failureOf(template(world, { launch: { instanceType: "t3.small", ports } }));
+  expect(error.kind).toBe("phase-failed");
+  expect(error.message).toMatch(/^the update failed on i-/);
+  expect(error.details).toEqual(["web: update: step 10-start.sh ended with status 3"]);
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
+});
+
+test("when the first version fails, no template, group or key is left", async () => {
+  await using world = await open();
+  world.console = broken;
+  await expect(template(world)).rejects.toMatchObject({ kind: "phase-failed" });
+  expect(await left(world)).toBe(" groups=0 keys=0 live=0");
+});
+
+test("an interruption while the machine is tried ends it, and takes the version back", async () => {
+  await using world = await open();
+  await template(world);
+  const abort = new AbortController();
+  world.console = "booting";
+  const listener = (event: Event): void => {
+    if (event.type === "stage-started" && event.stage === "update") abort.abort();
+  };
+  const interrupted = template(world, {
+    launch: { instanceType: "t3.small", listener, signal: abort.signal },
+  });
+  await expect(interrupted).rejects.toMatchObject({ kind: "interrupted" });
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
+});
+
+test("the machine that is tried is a trial that expires, and nobody is kept from ending it", async () => {
+  await using world = await open();
+  await template(world, { launch: { instance: { protect: true } } });
+  const tags = tagsIn(world.started()[0] ?? {}, 1);
+  expect(tags.get("bake-ami:role")).toBe("trial");
+  expect(Date.parse(tags.get("bake-ami:expires") ?? "")).toBeGreaterThan(Date.now());
+  expect(tags.get("bake-ami:services")).toBe("web");
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
+  expect((await versions(world))[0]?.LaunchTemplateData?.DisableApiTermination).toBe(true);
+});
+
+test("--no-verify starts nothing; --no-default leaves the default, and a later run tries and switches", async () => {
+  await using world = await open();
+  await template(world, { trial: undefined });
+  expect(world.started()).toEqual([]);
+  const bigger = { launch: { instanceType: "t3.small" } };
+  expect(await template(world, { ...bigger, makeDefault: false })).toMatchObject({
+    version: 2,
+    isDefault: false,
+  });
+  expect(world.started()).toEqual([]);
+  expect(await left(world)).toBe("1* 2 groups=1 keys=1 live=0");
+  expect(await template(world, bigger)).toMatchObject({ version: 2, isNew: false, isDefault: true });
+  expect(world.started()).toHaveLength(1);
+  expect(await left(world)).toBe("1 2* groups=1 keys=1 live=0");
+});
+
+test("old versions go, but not the default; and with them the groups that nothing names any more", async () => {
+  await using world = await open();
+  const types = ["t3.micro", "t3.small", "t3.medium", "t3.large"];
+  for (const [index, instanceType] of types.entries()) {
+    const ports = [{ port: 8000 + index, cidr: "127.0.0.0/8" }];
+    await template(world, { trial: undefined, makeDefault: index === 1, launch: { instanceType, ports } });
+  }
+  expect(await left(world)).toBe("1 2* 3 4 groups=4 keys=1 live=0");
+  const last = await template(world, {
+    trial: undefined,
+    makeDefault: false,
+    keepVersions: 2,
+    launch: { instanceType: "t3.nano" },
+  });
+  expect(last.deleted).toEqual([3, 1]);
+  expect(await left(world)).toBe("2* 4 5 groups=3 keys=1 live=0");
+});
+
+test("going back to an earlier version", async () => {
+  await using world = await open();
+  await template(world, { trial: undefined });
+  await template(world, { trial: undefined, launch: { instanceType: "t3.small" } });
+  const found = await existingTemplate(world.cloud, name, owner, signal);
+  expect(found.defaultVersion).toBe(2);
+  await switchDefault(world.cloud, found, 1, signal);
+  expect(await left(world)).toBe("1* 2 groups=1 keys=1 live=0");
+  const error = await failureOf(switchDefault(world.cloud, found, 7, signal));
+  expect(`${error.kind} ${error.message} ${error.hint ?? ""}`).toBe(
+    "usage bake-ami-web has no version 7 it has: 2, 1",
+  );
+});
+
+test("somebody else's template is left alone", async () => {
+  await using world = await open();
+  await template(world, { trial: undefined });
+  const error = await failureOf(template(world, { launch: { owner: "another" } }));
+  expect(error.message).toBe(`launch template ${name} is of ${owner}`);
+  await expect(existingTemplate(world.cloud, "bake-ami-wbe", owner, signal)).rejects.toMatchObject({
+    kind: "usage",
+  });
+});
+
+test.each<[string, Partial<LaunchOptions>, RegExp]>([
+  ["elastic ip", { instance: { elasticIp: { kind: "new" } } }, /cannot have an Elastic IP/],
+  ["persistent spot", { instance: { spot: { kind: "persistent" } } }, /does not take .* persistent spot/],
+  ["presigned", { request: [{ kind: "channel-url", url: "https://x" }] }, /presigned URLs last 7 days/],
+  ["log", { request: [{ kind: "log", url: "s3://b/p/r/" }] }, /write their logs to one place/],
+])("what a template cannot have: %s", async (_, launchRest, message) => {
+  await using world = await open();
+  const error = await failureOf(template(world, { launch: launchRest }));
+  expect(error.kind).toBe("usage");
+  expect(error.message).toMatch(message);
+  expect(await left(world)).toBe(" groups=0 keys=0 live=0");
+});
+
+/** What a version must give, by what a launch of the same options gives. */
+const settings: readonly (readonly [string, InstanceSettings, Partial<ResponseLaunchTemplateData>])[] = [
+  ["plain", {}, { InstanceType: "t3.micro" }],
+  ["profile", { instanceProfile: "web" }, { IamInstanceProfile: { Name: "web" } }],
+  [
+    "spot",
+    { spot: { kind: "one-time" } },
+    { InstanceMarketOptions: { MarketType: "spot", SpotOptions: { SpotInstanceType: "one-time" } } },
+  ],
+  ["placement", { placement: { tenancy: "dedicated" } }, { Placement: { Tenancy: "dedicated" } }],
+  ["protect", { protect: true }, { DisableApiTermination: true }],
+  ["public address", { publicAddress: true }, {}],
+  [
+    "root volume",
+    { rootVolume: { type: "gp3", sizeGiB: 20, throughput: 200, initializationRate: 150 } },
+    {
+      BlockDeviceMappings: [
+        {
+          DeviceName: "/dev/xvda",
+          Ebs: {
+            VolumeType: "gp3",
+            DeleteOnTermination: true,
+            VolumeSize: 20,
+            Throughput: 200,
+            VolumeInitializationRate: 150,
+          },
+        },
+      ],
+    },
+  ],
+];
+
+test.each(settings)(
+  "a launch and a template of the same options are the same: %s",
+  async (_, instance, want) => {
+    await using world = await open();
+    const request = [{ kind: "set", service: "web", parameter: "port", value: "81" }] as const;
+    await template(world, { trial: undefined, launch: { instance, request } });
+    const [version] = await versions(world);
+    const data = version?.LaunchTemplateData;
+    expect(data).toMatchObject(want);
+    expect(data?.ImageId).toMatch(/^ami-/);
+    const { SubnetId } = { SubnetId: undefined, ...data };
+    expect(SubnetId).toBeUndefined();
+    await launch(await launchOf(world, { instance, request }));
+    const sent = world.started().at(-1) ?? {};
+    expect(sent["UserData"]).toBe(data?.UserData);
+    expect(sent["MetadataOptions.HttpTokens"]).toBe(data?.MetadataOptions?.HttpTokens);
+    const tags = tagsIn(sent, 1);
+    for (const { Key = "", Value } of data?.TagSpecifications?.[0]?.Tags ?? []) {
+      if (Key !== "Name" && Key !== "bake-ami:run") expect([Key, tags.get(Key)]).toEqual([Key, Value]);
+    }
+  },
+);

@@ -1,0 +1,133 @@
+import { expect, test } from "vitest";
+import { BakeError, messageOf } from "../../src/base/errors.ts";
+import type { Catalog, Parameter, Service } from "../../src/catalog/service.ts";
+import { parameterLines } from "../../src/launch/parameters.ts";
+import type { RequestLine } from "../../src/launch/request-lines.ts";
+import type { Event } from "../../src/report/events.ts";
+import { anImage } from "../support/resources.ts";
+
+function parameter(rest: Partial<Parameter> = {}): Parameter {
+  return {
+    type: "string",
+    values: [],
+    default: undefined,
+    description: undefined,
+    required: false,
+    secret: false,
+    from: undefined,
+    phase: "update",
+    ...rest,
+  };
+}
+
+function service(
+  name: string,
+  parameters: Record<string, Parameter>,
+  requires: readonly string[] = [],
+): Service {
+  return {
+    name,
+    directory: "",
+    builtIn: false,
+    description: undefined,
+    requires,
+    packages: { dnf: [], apt: [] },
+    units: [],
+    resources: [],
+    parameters: new Map(Object.entries(parameters)),
+    timeoutSeconds: 60,
+    retries: 0,
+    steps: { init: [], update: [], verify: [] },
+    files: [],
+  };
+}
+
+const services = [
+  service("web", {
+    port: parameter({ type: "integer" }),
+    token: parameter({ secret: true }),
+    root: parameter({ phase: "init" }),
+  }),
+  service("cert", { name: parameter({ phase: "init" }) }),
+  service("site", {}, ["cert"]),
+  service("other", {}),
+];
+const catalog: Catalog = {
+  services: new Map(services.map((each) => [each.name, each])),
+  globalSteps: undefined,
+};
+
+const image = anImage("ami-1", {
+  tags: new Map([
+    ["bake-ami:services", "web"],
+    ["bake-ami:init.1", "web=0123456789abcdef"],
+    ["bake-ami:catalog.1", "web=11111111 cert=22222222 theirs=33333333"],
+  ]),
+});
+
+function linesOf(
+  settings: Record<string, Record<string, string>>,
+  late: readonly string[] = [],
+  known: Catalog | "unreadable" = catalog,
+): { readonly lines: RequestLine[]; readonly notes: string } {
+  const given = new Map(
+    Object.entries(settings).map(([name, values]) => [name, new Map(Object.entries(values))]),
+  );
+  const events: Event[] = [];
+  const readable = known === "unreadable" ? undefined : known;
+  const lines = parameterLines(given, { image, covered: ["web"], late }, readable, (event) => {
+    events.push(event);
+  });
+  return { lines, notes: JSON.stringify(events) };
+}
+
+function refusal(...args: Parameters<typeof linesOf>): string {
+  try {
+    linesOf(...args);
+  } catch (error) {
+    expect(error).toMatchObject({ kind: "usage" });
+    return `${messageOf(error)} | ${error instanceof BakeError ? (error.hint ?? "") : ""}`;
+  }
+  throw new Error("was not refused");
+}
+
+test("values are checked and brought into their form; secrets go by reference", () => {
+  expect(linesOf({ web: { port: "+80", token: "ssm:/app/token" } }).lines).toEqual([
+    { kind: "set", service: "web", parameter: "port", value: "80" },
+    { kind: "secret", service: "web", parameter: "token", name: "/app/token" },
+  ]);
+});
+
+test("a literal secret is refused, and the message does not repeat it", () => {
+  const refused = refusal({ web: { token: "hunter2" } });
+  expect(refused).toContain("--set web.token=ssm:/path");
+  expect(refused).not.toContain("hunter2");
+});
+
+test("what does not fit the type, and parameters that there are not", () => {
+  expect(refusal({ web: { port: "http" } })).toContain("web.port is a whole number");
+  expect(refusal({ web: { prot: "80" } })).toMatch(/web has no parameter prot \| did you mean "port"/);
+  expect(refusal({ other: { x: "1" } })).toMatch(
+    /no machine of this launch has the service other \| .*--with other/,
+  );
+  expect(refusal({ othr: { x: "1" } })).toMatch(/there is no service "othr" \| did you mean "other"/);
+});
+
+test("what init has used already is baked; of a service that is added it is not", () => {
+  expect(refusal({ web: { root: "/srv" } })).toMatch(
+    /web\.root is used by init, which ami-1 has behind it \| bake again: `bake-ami web --set web\.root=/,
+  );
+  expect(linesOf({ cert: { name: "x" } }, ["cert"]).lines).toHaveLength(1);
+  // Through what requires it, too.
+  expect(linesOf({ cert: { name: "x" } }, ["site"]).lines).toHaveLength(1);
+});
+
+test("what only the image's catalog knows is passed on, with a note", () => {
+  const { lines, notes } = linesOf({ web: { any: "1", token: "ssm:/app/token" } }, [], "unreadable");
+  expect(lines).toEqual([
+    { kind: "set", service: "web", parameter: "any", value: "1" },
+    { kind: "secret", service: "web", parameter: "token", name: "/app/token" },
+  ]);
+  expect(notes).toContain("not checked, because the catalog here does not have them: web.any, web.token");
+  expect(linesOf({ theirs: { x: "1" } }, ["theirs"]).lines).toHaveLength(1);
+});
