@@ -1,4 +1,5 @@
 import type { Action } from "./actions/action.ts";
+import { addressActions } from "./actions/addresses.ts";
 import { createImage } from "./actions/create-image.ts";
 import { describeInstanceActions } from "./actions/describe-instances.ts";
 import { networkActions } from "./actions/describe-network.ts";
@@ -10,9 +11,11 @@ import { keyPairActions } from "./actions/key-pairs.ts";
 import { launchTemplateActions } from "./actions/launch-templates.ts";
 import { modifyInstanceActions } from "./actions/modify-instance.ts";
 import { parameterActions } from "./actions/parameters.ts";
+import { placementGroupActions } from "./actions/placement-groups.ts";
 import { runInstances } from "./actions/run-instances.ts";
 import { securityGroupActions } from "./actions/security-groups.ts";
 import { snapshotActions } from "./actions/snapshots.ts";
+import { spotRequestActions } from "./actions/spot-requests.ts";
 import { tagActions } from "./actions/tags.ts";
 import { templateVersionActions } from "./actions/template-versions.ts";
 import { volumeActions } from "./actions/volumes.ts";
@@ -53,6 +56,9 @@ export const ec2: Service = {
     ...instanceTypeActions,
     ...launchTemplateActions,
     ...templateVersionActions,
+    ...spotRequestActions,
+    ...placementGroupActions,
+    ...addressActions,
   ]),
   dryRuns: true,
   contentType: xml,

@@ -47,21 +47,28 @@ const spotRequest = "sir-00000001";
 
 /** For each action the calls that make it ask for everything that it ever asks for. */
 const samples: Readonly<Record<string, string>> = {
+  "ec2:AllocateAddress": tagged("elastic-ip"),
+  "ec2:AssociateAddress": `AllocationId=${address}&InstanceId=${instance}`,
   "ec2:AuthorizeSecurityGroupIngress": `GroupId=${group}&${tagged("security-group-rule")}`,
+  "ec2:CancelSpotInstanceRequests": `SpotInstanceRequestId.1=${spotRequest}`,
   "ec2:CreateImage": `InstanceId=${instance}&Name=n&${tagged("image", "snapshot")}`,
   "ec2:CreateKeyPair": `KeyName=k&${tagged("key-pair")}`,
   "ec2:CreateLaunchTemplate": `LaunchTemplateName=new&LaunchTemplateData.InstanceType=t3.micro&${tagged("launch-template")}`,
   "ec2:CreateLaunchTemplateVersion": `LaunchTemplateId=${template}&LaunchTemplateData.InstanceType=t3.micro`,
+  "ec2:CreatePlacementGroup": `GroupName=new&Strategy=spread&${tagged("placement-group")}`,
   "ec2:CreateSecurityGroup": `GroupName=g&GroupDescription=d&VpcId=${vpcId}&${tagged("security-group")}`,
   "ec2:CreateTags": `ResourceId.1=${instance}&ResourceId.2=${image}&ResourceId.3=snap-00000000000000001&ResourceId.4=vol-00000000000000001&ResourceId.5=${group}&ResourceId.6=key-00000000000000001&ResourceId.7=${vpcId}&ResourceId.8=${subnet.id}&ResourceId.9=${template}&ResourceId.10=${placementGroup}&ResourceId.11=${address}&ResourceId.12=${spotRequest}&Tag.1.Key=a&Tag.1.Value=b`,
   "ec2:DeleteKeyPair": "KeyName=k",
   "ec2:DeleteLaunchTemplate": "LaunchTemplateName=web",
   "ec2:DeleteLaunchTemplateVersions": `LaunchTemplateId=${template}&LaunchTemplateVersion.1=1`,
+  "ec2:DeletePlacementGroup": "GroupName=g",
   "ec2:DeleteSecurityGroup": `GroupId=${group}`,
   "ec2:DeleteSnapshot": "SnapshotId=snap-00000000000000001",
   "ec2:DeleteTags": `ResourceId.1=${instance}&Tag.1.Key=a`,
   "ec2:DeregisterImage": `ImageId=${image}&DeleteAssociatedSnapshots=true`,
+  "ec2:DescribeInstanceAttribute": `InstanceId=${instance}&Attribute=disableApiTermination`,
   "ec2:DisableImageDeprecation": `ImageId=${image}`,
+  "ec2:DisassociateAddress": "AssociationId=eipassoc-00000000000000001",
   "ec2:EnableImageDeprecation": `ImageId=${image}`,
   "ec2:GetConsoleOutput": `InstanceId=${instance}`,
   "ec2:ImportKeyPair": `KeyName=k&${tagged("key-pair")}`,
@@ -69,6 +76,7 @@ const samples: Readonly<Record<string, string>> = {
   "ec2:ModifyInstanceAttribute": `InstanceId=${instance}&GroupId.1=${group}`,
   "ec2:ModifyLaunchTemplate": `LaunchTemplateId=${template}&SetDefaultVersion=1`,
   "ec2:RebootInstances": `InstanceId.1=${instance}`,
+  "ec2:ReleaseAddress": `AllocationId=${address}`,
   "ec2:RevokeSecurityGroupIngress": `GroupId=${group}`,
   "ec2:RunInstances": `ImageId=${image}&InstanceType=t3.micro&KeyName=k&IamInstanceProfile.Name=p&InstanceMarketOptions.MarketType=spot&MetadataOptions.HttpTokens=required&MetadataOptions.HttpEndpoint=enabled&MetadataOptions.HttpPutResponseHopLimit=1&EbsOptimized=true&Placement.GroupName=g&Placement.Tenancy=dedicated&LaunchTemplate.LaunchTemplateName=web&NetworkInterface.1.AssociatePublicIpAddress=true&NetworkInterface.1.SubnetId=${subnet.id}&NetworkInterface.1.SecurityGroupId.1=${group}&BlockDeviceMapping.1.Ebs.VolumeSize=8&BlockDeviceMapping.1.Ebs.VolumeType=gp3&BlockDeviceMapping.1.Ebs.Iops=3000&BlockDeviceMapping.1.Ebs.Throughput=125&BlockDeviceMapping.1.Ebs.VolumeInitializationRate=200&BlockDeviceMapping.1.Ebs.Encrypted=true&BlockDeviceMapping.1.Ebs.KmsKeyId=key&${tagged("instance", "volume", "network-interface", "spot-instances-request")}`,
   "ec2:StartInstances": `InstanceId.1=${instance}`,
@@ -130,7 +138,8 @@ function populated(): ReturnType<typeof emptyState> {
     versions: [{ number: 1, createdAt: 0, createdBy: "", requestDigest, data: {} }],
   });
   state.placementGroups.push({ id: placementGroup, name: "g", strategy: "cluster", createdAt: 0, tags });
-  state.addresses.push({ id: address, address: "127.63.0.9", createdAt: 0, tags });
+  const association = { id: "eipassoc-00000000000000001", instanceId: instance, hadAddress: true };
+  state.addresses.push({ id: address, address: "127.63.0.9", createdAt: 0, tags, association });
   state.spotRequests.push({
     ...{ id: spotRequest, type: "persistent", interruptionBehavior: "stop", instanceId: instance },
     ...{ instanceType: "t3.micro", imageId: image, zone: "locala", createdAt: 0, tags },

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { isAlive, ownIdentity, startOf } from "../../src/base/process-identity.ts";
 import { acquireLock } from "../../src/local/state/lock.ts";
 import { Store } from "../../src/local/state/store.ts";
@@ -140,5 +141,23 @@ test.each([
   await expect(store.read()).rejects.toMatchObject({
     message: `the local cloud's state file is damaged: ${file}`,
     hint: "`bake-ami local reset` starts afresh; base images are kept",
+  });
+});
+
+test("a state from before there were launch templates, addresses and groups is read as having none", async () => {
+  const store = new Store(directory);
+  await store.change((draft) => {
+    draft.images = [];
+    draft.securityGroups[0]?.rules.splice(0);
+  }, never);
+  const file = join(directory, "state.json");
+  const later = /,"(?:parameters|launchTemplates|placementGroups|addresses|spotRequests)":\[\]/g;
+  const older = readFileSync(file, "utf8").replaceAll(later, "");
+  expect(Object.keys(z.looseObject({}).parse(JSON.parse(older)))).toEqual([
+    ...["version", "instances", "images", "snapshots", "disks", "keyPairs", "securityGroups"],
+  ]);
+  writeFileSync(file, older);
+  expect(await new Store(directory).read()).toMatchObject({
+    ...{ parameters: [], launchTemplates: [], placementGroups: [], addresses: [], spotRequests: [] },
   });
 });

@@ -1,7 +1,7 @@
 import * as ec2 from "@aws-sdk/client-ec2";
 import * as ssm from "@aws-sdk/client-ssm";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { driveTemplates } from "./every-launch-action.ts";
+import { drivePlacement, driveTemplates } from "./every-launch-action.ts";
 import { clientOptions, type StateOnlyCloud } from "./local-cloud.ts";
 
 const publicKey =
@@ -18,6 +18,7 @@ export async function driveEveryAction(local: StateOnlyCloud): Promise<void> {
   await driveDescriptions(local.ec2);
   const access = await driveAccess(local.ec2);
   const instanceId = await driveInstance(local.ec2, local.imageId, access);
+  await drivePlacement(local.ec2, local.imageId);
   await driveTemplates(local.ec2, local.imageId, access.groupId);
   await driveImages(local.ec2, instanceId);
   await driveEnd(local.ec2, instanceId, access);

@@ -112,7 +112,8 @@ function cpuOptionsXml({ type: name }: Instance): XmlObject {
     : { coreCount: coresOf(type), threadsPerCore: type.threadsPerCore };
 }
 
-function groupsXml(state: State, instance: Instance): XmlObject[] {
+/** The security groups of an instance, as they are now. */
+export function groupsXml(state: State, instance: Instance): XmlObject[] {
   return instance.groupIds.map((groupId) => ({
     groupId,
     groupName: state.securityGroups.find(({ id }) => id === groupId)?.name,

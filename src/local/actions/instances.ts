@@ -9,6 +9,7 @@ import type { Instance, InstanceState, State } from "../state/schema.ts";
 import { action } from "./action.ts";
 import { stateXml } from "./instance-xml.ts";
 import { retagPorts } from "./port-tags.ts";
+import { spotRequestFor } from "./spot-requests.ts";
 
 /** The named instances. @throws ApiError when there is none named, or one does not exist. */
 function named(state: State, ids: readonly string[]): Instance[] {
@@ -22,6 +23,24 @@ function incorrectState(instance: Instance, verb: string): ApiError {
   return new ApiError(
     "IncorrectInstanceState",
     `The instance '${instance.id}' is not in a state from which it can be ${verb}.`,
+  );
+}
+
+function isGuarded({ id }: Instance): ApiError {
+  return new ApiError(
+    "OperationNotPermitted",
+    `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+  );
+}
+
+/** @throws ApiError for a spot instance whose request is not there any more */
+function checkRequest(state: State, instance: Instance): void {
+  if (instance.spot !== true) return;
+  const request = spotRequestFor(state, instance);
+  if (request?.cancelledAt === undefined) return;
+  throw new ApiError(
+    "IncorrectSpotRequestState",
+    `You can't start the Spot Instance '${instance.id}' because the associated Spot Instance request '${request.id}' is not in an appropriate state to support start.`,
   );
 }
 
@@ -52,6 +71,7 @@ export const instanceActions = [
           throw incorrectState(instance, "started");
       }
       for (const instance of stopped) {
+        checkRequest(draft, instance);
         await context.machines.engineOf(instance).check();
         const before = instance.forwards;
         await context.machines.place(draft, instance, openPorts(draft, instance.groupIds));
@@ -83,7 +103,7 @@ export const instanceActions = [
           if (instance.state === "terminated" || instance.state === "shutting-down") {
             throw incorrectState(instance, "stopped");
           }
-          if (instance.spot === true) {
+          if (instance.spot === true && spotRequestFor(draft, instance)?.type !== "persistent") {
             throw new ApiError(
               "UnsupportedOperation",
               `You can't stop the Spot Instance '${instance.id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`,
@@ -104,13 +124,22 @@ export const instanceActions = [
   ),
 
   action("TerminateInstances", z.strictObject({ InstanceId: list(text) }), async (context, request) => {
-    const reply = await context.change((draft) =>
-      change(named(draft, request.InstanceId), (instance) => {
-        if (instance.state === "terminated" || instance.state === "shutting-down") return;
-        beginTerminating(instance, context.now());
-      }),
-    );
+    const { reply, refusal } = await context.change((draft) => {
+      const instances = named(draft, request.InstanceId);
+      const guarded = instances.filter((it) => it.isProtected === true && it.state !== "terminated");
+      // "Instances in the same Availability Zone as a protected one are not terminated." (EC2 User Guide)
+      const zones = new Set(guarded.map(({ zone }) => zone));
+      const terminated = change(
+        instances.filter(({ zone }) => !zones.has(zone)),
+        (instance) => {
+          if (instance.state === "terminated" || instance.state === "shutting-down") return;
+          beginTerminating(instance, context.now());
+        },
+      );
+      return { reply: terminated, refusal: guarded[0] === undefined ? undefined : isGuarded(guarded[0]) };
+    });
     await context.read();
+    if (refusal !== undefined) throw refusal;
     return reply;
   }),
 

@@ -2,9 +2,11 @@ import { z } from "zod";
 import { instanceTypeNamed } from "../instance-types.ts";
 import { openPorts } from "../open-ports.ts";
 import { ApiError, byId, byIds } from "../protocol/errors.ts";
-import { list, text } from "../protocol/query.ts";
+import { flag, list, text } from "../protocol/query.ts";
+import type { XmlValue } from "../protocol/xml.ts";
 import type { Instance, State } from "../state/schema.ts";
 import { action, type Context } from "./action.ts";
+import { groupsXml } from "./instance-xml.ts";
 import { checkedUserData, typeFor } from "./launch-checks.ts";
 import { carryOut, movePorts, type Move } from "./port-moves.ts";
 
@@ -13,6 +15,7 @@ const parameters = z.strictObject({
   GroupId: list(text),
   InstanceType: z.strictObject({ Value: text }).optional(),
   UserData: z.strictObject({ Value: text }).optional(),
+  DisableApiTermination: z.strictObject({ Value: flag }).optional(),
   InstanceInitiatedShutdownBehavior: z.strictObject({ Value: z.enum(["stop", "terminate"]) }).optional(),
 });
 
@@ -60,6 +63,17 @@ function checkedType(name: string, { architecture }: Instance): string {
   return typeFor(name, architecture).name;
 }
 
+function protect(instance: Instance, isProtected: boolean): void {
+  if (isProtected && instance.spot === true) {
+    throw new ApiError(
+      "UnsupportedOperation",
+      `The Spot Instance '${instance.id}' cannot be protected from termination: disableApiTermination.`,
+    );
+  }
+  if (isProtected) instance.isProtected = true;
+  else delete instance.isProtected;
+}
+
 /** What EC2 changes of a stopped instance only. */
 function requireStopped(instance: Instance, attribute: string): void {
   if (instance.state === "stopped") return;
@@ -67,6 +81,35 @@ function requireStopped(instance: Instance, attribute: string): void {
     "IncorrectInstanceState",
     `The instance '${instance.id}' must be stopped for its ${attribute} to be changed; it is ${instance.state}.`,
   );
+}
+
+const shownAttributes = [
+  "disableApiTermination",
+  "ebsOptimized",
+  "groupSet",
+  "instanceInitiatedShutdownBehavior",
+  "instanceType",
+  "rootDeviceName",
+  "userData",
+] as const;
+
+function attributeXml(state: State, it: Instance, name: (typeof shownAttributes)[number]): XmlValue {
+  switch (name) {
+    case "disableApiTermination":
+      return { value: it.isProtected === true };
+    case "ebsOptimized":
+      return { value: it.ebsOptimized === true };
+    case "groupSet":
+      return groupsXml(state, it);
+    case "instanceInitiatedShutdownBehavior":
+      return { value: it.shutdownBehavior };
+    case "instanceType":
+      return { value: it.type };
+    case "rootDeviceName":
+      return { value: it.volume.deviceName };
+    case "userData":
+      return { value: it.userData };
+  }
 }
 
 export const modifyInstanceActions = [
@@ -77,6 +120,7 @@ export const modifyInstanceActions = [
       if (request.InstanceInitiatedShutdownBehavior !== undefined) {
         instance.shutdownBehavior = request.InstanceInitiatedShutdownBehavior.Value;
       }
+      if (request.DisableApiTermination !== undefined) protect(instance, request.DisableApiTermination.Value);
       if (request.InstanceType !== undefined) {
         requireStopped(instance, "instanceType");
         instance.type = checkedType(request.InstanceType.Value, instance);
@@ -92,4 +136,17 @@ export const modifyInstanceActions = [
     await carryOut(context, moves);
     return { return: true };
   }),
+
+  action(
+    "DescribeInstanceAttribute",
+    z.strictObject({ InstanceId: text, Attribute: z.enum(shownAttributes) }),
+    async (context, request) => {
+      const state = await context.read();
+      const instance = byId("instance", request.InstanceId, state.instances, ({ id }) => id);
+      return {
+        instanceId: instance.id,
+        [request.Attribute]: attributeXml(state, instance, request.Attribute),
+      };
+    },
+  ),
 ];

@@ -36,7 +36,7 @@ export const stopGraceMs = 90_000;
 export function decide(instance: Instance, facts: Facts): Decision {
   const { observation, now, workerAlive } = facts;
   const gone = observation.kind === "absent" || observation.kind === "died";
-  if (isTakenBack(instance, now)) return { deed: "kill", change: beginInterruption };
+  if (isTakenBack(instance, now)) return decideInterrupted(instance);
   if (observation.kind === "changing") return {};
   switch (instance.state) {
     case "pending":
@@ -87,6 +87,25 @@ function decideFailing(observation: Observation, workerAlive: boolean): Decision
 function isTakenBack({ interruption, state }: Instance, now: number): boolean {
   const isOn = state !== "shutting-down" && state !== "terminated";
   return isOn && interruption !== undefined && now >= interruption.at;
+}
+
+/** What is to be stopped stops as on the user's word; there is no hibernation here, which looks the same from outside. */
+function decideInterrupted({ state, interruptedBy }: Instance): Decision {
+  if (interruptedBy === undefined) return { deed: "kill", change: beginInterruption };
+  const isUp = state === "pending" || state === "running";
+  return { change: isUp ? stopInterrupted : forgetInterruption };
+}
+
+function stopInterrupted(it: Instance, now: number): void {
+  forgetInterruption(it);
+  beginStopping(it, now, stopGraceMs, {
+    code: "Server.SpotInstanceShutdown",
+    message: "Server.SpotInstanceShutdown: Spot instance shutdown",
+  });
+}
+
+function forgetInterruption(it: Instance): void {
+  delete it.interruption;
 }
 
 function beginInterruption(it: Instance, now: number): void {

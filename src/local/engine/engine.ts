@@ -51,8 +51,8 @@ export interface Engine {
   /** Ends the machine at once and returns when it is gone. */
   kill(instance: Instance): Promise<void>;
 
-  /** Makes the running machine answer at these ports and no others. */
-  setForwards(instance: Instance, from: readonly Forward[], to: readonly Forward[]): Promise<void>;
+  /** Makes the running machine answer at the address and ports that it has in `after`, and no others. */
+  setForwards(before: Instance, after: Instance): Promise<void>;
 
   /** From now on the running machine writes to this disk, which backs on the one it used until now. */
   switchDisk(instance: Instance, disk: Disk): Promise<void>;

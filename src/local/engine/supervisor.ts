@@ -12,6 +12,7 @@ import {
   stopGraceMs,
   type Decision,
 } from "./decide.ts";
+import { dropEnded } from "./ended.ts";
 import type { Engine } from "./engine.ts";
 
 /**
@@ -106,6 +107,7 @@ export class Supervisor {
   async change<T>(work: (draft: State) => T | Promise<T>): Promise<T> {
     const { result, garbage } = await this.#store.change(async (draft) => {
       const outcome = await this.#seen(draft, async () => await work(draft));
+      dropEnded(draft);
       return { result: outcome, garbage: dropGarbage(draft) };
     }, this.#signal);
     if (garbage || !this.#swept) await this.#sweep();
@@ -201,6 +203,7 @@ export class Supervisor {
       if (decision.deed !== undefined) deeds.push([structuredClone(instance), decision.deed]);
     }
     draft.instances = draft.instances.filter(({ id }) => decisions.get(id)?.forget !== true);
+    dropEnded(draft);
     if (dropGarbage(draft)) this.#swept = false;
     return deeds;
   }

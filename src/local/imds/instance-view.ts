@@ -26,6 +26,8 @@ export interface InstanceView {
   readonly spot: boolean;
   /** When EC2 takes it back, and from when on it is told. */
   readonly interruption?: { readonly noticeAt: number; readonly at: number } | undefined;
+  /** `stop` or `hibernate`, where it is not terminated. */
+  readonly interruptedBy?: string | undefined;
   readonly profileArn: string | undefined;
   readonly rootDevice: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -71,6 +73,7 @@ export function viewOf(stateText: string, instanceId: string): InstanceView | un
       interruption === undefined
         ? undefined
         : { noticeAt: numberIn(interruption, "noticeAt"), at: numberIn(interruption, "at") },
+    interruptedBy: textOrNothing(it, "interruptedBy"),
     profileArn: textOrNothing(it, "profileArn"),
     rootDevice: textIn(field(it, "volume"), "deviceName"),
     tags: Object.fromEntries(

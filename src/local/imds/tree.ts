@@ -114,12 +114,12 @@ function timestamp(at: number): string {
  * Two minutes before a spot instance is taken back it is told; until then there is nothing at `spot`.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
  */
-function spotNotice({ interruption }: InstanceView, now: number): Node | undefined {
+function spotNotice({ interruption, interruptedBy }: InstanceView, now: number): Node | undefined {
   if (interruption === undefined || now < interruption.noticeAt) return undefined;
   const time = timestamp(interruption.at);
   return directory([
-    ["instance-action", JSON.stringify({ action: "terminate", time })],
-    ["termination-time", time],
+    ["instance-action", JSON.stringify({ action: interruptedBy ?? "terminate", time })],
+    ["termination-time", interruptedBy === undefined ? time : undefined],
   ]);
 }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { systemCodeOf } from "../../base/errors.ts";
 import type { Engine, Observation } from "../engine/engine.ts";
 import { instanceTypeNamed } from "../instance-types.ts";
-import type { Forward, Instance } from "../state/schema.ts";
+import type { Instance } from "../state/schema.ts";
 import { bestAccelerator } from "./acceleration.ts";
 import { bootOf, commandLine, forwardRule, machineFiles, network, qemuProgram } from "./command-line.ts";
 import { createOverlay, diskFile, sweepFiles } from "./disk-files.ts";
@@ -49,8 +49,8 @@ export function qemuEngine(cloudDirectory: string): Engine {
     kill: async (instance) => {
       await killMachine(directoryOf(instance));
     },
-    setForwards: async (instance, from, to) => {
-      await ask(instance, ...forwardChanges(instance, from, to));
+    setForwards: async (before, after) => {
+      await ask(after, ...forwardChanges(before, after));
     },
     switchDisk: async (instance, disk) => {
       await ask(instance, {
@@ -132,9 +132,9 @@ async function diskTrouble(cloudDirectory: string): Promise<string> {
     : `the machine's disk cannot be read or written at ${cloudDirectory}`;
 }
 
-function forwardChanges(instance: Instance, from: readonly Forward[], to: readonly Forward[]): QmpCommand[] {
-  const rule = (forward: Forward): string => forwardRule(instance, forward);
-  const [before, after] = [from.map(rule), to.map(rule)];
+function forwardChanges(from: Instance, to: Instance): QmpCommand[] {
+  const rulesOf = (it: Instance): string[] => it.forwards.map((forward) => forwardRule(it, forward));
+  const [before, after] = [rulesOf(from), rulesOf(to)];
   const monitor = (line: string): QmpCommand => ({
     execute: "human-monitor-command",
     arguments: { "command-line": line },

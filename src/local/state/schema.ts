@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { elasticAddress, launchTemplate, placementGroup, spotRequest } from "./launch-schema.ts";
+import { parameter } from "./parameter-schema.ts";
 
 /*
  * Everything that the local cloud remembers, as one JSON value. What can be seen (a process, a file) is not in
@@ -213,21 +214,6 @@ const instance = z.object({
   groupsHeldUntil: z.number().optional(),
   volume,
   tags,
-});
-
-/** A parameter of Systems Manager; only the newest version is kept. */
-const parameter = z.object({
-  name: z.string(),
-  type: z.enum(["String", "StringList", "SecureString"]),
-  dataType: z.enum(["text", "aws:ec2:image"]),
-  value: z.string(),
-  version: z.number(),
-  changedAt: z.number(),
-  /** Who put it there: an ARN. Absent in a state that was written before it was kept, as is what follows. */
-  changedBy: z.string().optional(),
-  description: z.string().optional(),
-  /** The KMS key of a SecureString, as asked for; values are kept as they are, in a file that only the user may read. */
-  keyId: z.string().optional(),
 });
 
 export const stateSchema = z.object({
