@@ -12,6 +12,13 @@ export * from "./bundle/index.ts";
 export { bake, type BakeOptions, type BakeResult } from "./bake/bake.ts";
 export type { SourceQuery } from "./bake/source.ts";
 export { launch, type LaunchOptions } from "./launch/launch.ts";
+export {
+  launchMachine,
+  MachineHandle,
+  type MachineOptions,
+  type RunOptions,
+  type RunResult,
+} from "./launch/handle.ts";
 export type { Launched } from "./launch/wait.ts";
 export { findImage, type Choice } from "./launch/choose-image.ts";
 export { applyToMachine, verifyMachine, type ApplyOptions, type VerifyOptions } from "./launch/apply.ts";

@@ -6,7 +6,7 @@
 clear_directory "$logs" "$state/outcome" "$state/reboot" "$runtime/requests" "$runtime/taken" \
     "$runtime/results" "$runtime/outcome"
 # shellcheck disable=SC2154
-remove "$state/builder" "$state/*.new" "$home/current.new" "$home/bundles/.new.*" "$runtime/launch-services" \
+remove "$state/builder" "$state/job" "$state/job.d" "$state/*.new" "$home/current.new" "$home/bundles/.new.*" "$runtime/launch-services" \
     "$launch" "$runtime/channel-asked" "$state/channel" "$state/shipped" "$runtime/packages" '/run/systemd/system/bake-ami-*.target'
 # All bundles but the one in use.
 set +f

@@ -2,15 +2,10 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cloud } from "../aws/cloud.ts";
-import { consoleOutput } from "../aws/instances.ts";
-import { poll } from "../aws/poll.ts";
-import { readHostKeys } from "../launch/outcome.ts";
+import { waitForHostKeys } from "../launch/wait-host-keys.ts";
 import { dataDirectory } from "./data-directory.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** How long a console may take to show the host keys; EC2 fills it in within some minutes. In seconds. */
-const consoleDeadlineSeconds = 300;
 
 function directoryOf(environment: Environment): string {
   return join(dataDirectory(environment), "host-keys");
@@ -42,17 +37,7 @@ export class HostKeys {
     } catch {
       // Not seen yet.
     }
-    const cloud = this.#cloud;
-    const keys = await poll(
-      `the host keys of ${id} on its console`,
-      consoleDeadlineSeconds,
-      signal,
-      async (inner) => {
-        const found = readHostKeys(await consoleOutput(cloud, id, inner));
-        return found.length > 0 ? found : undefined;
-      },
-      { clock: cloud.clock },
-    );
+    const keys = await waitForHostKeys(this.#cloud, id, signal);
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await writeFile(file, `${keys.join("\n")}\n`, { mode: 0o600 });

@@ -116,6 +116,8 @@ const repeatable = [
   "subnet",
   "type",
   "security-group",
+  "upload",
+  "env",
 ];
 
 /** Words without dashes; the verbs check these themselves. */

@@ -9,6 +9,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { expect, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
+import { readTags } from "../../src/aws/tags.ts";
 import { newRunId } from "../../src/base/ids.ts";
 import { makeTemplate, type TemplateOptions, type TemplateResult } from "../../src/fleet/template.ts";
 import { existingTemplate, switchDefault } from "../../src/fleet/template-versions.ts";
@@ -142,8 +143,7 @@ test("a first version, tried by a machine of its own; the same again changes not
     expect.objectContaining({ message: "version 1 of bake-ami-web is there already, and the default" }),
   );
   const { LaunchTemplates = [] } = await world.local.ec2.send(new DescribeLaunchTemplatesCommand());
-  const tags = Object.fromEntries((LaunchTemplates[0]?.Tags ?? []).map(({ Key, Value }) => [Key, Value]));
-  expect(tags).toMatchObject({
+  expect(Object.fromEntries(readTags(LaunchTemplates[0]?.Tags))).toMatchObject({
     "bake-ami:owner": owner,
     "bake-ami:role": "template",
     "bake-ami:services": "web",

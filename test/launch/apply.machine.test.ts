@@ -1,11 +1,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { followJournal } from "../../src/machine/journal-follow.ts";
 import { newKeyPair } from "../../src/machine/keys.ts";
+import { listRuns, showLogs } from "../../src/machine/logs.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import type { LogsRequest } from "../../src/machine/remote.ts";
+import type { Event } from "../../src/report/events.ts";
 import { bakeAmi, type CliOptions, type CliResult } from "../support/cli.ts";
 import { Forwarder } from "../support/forwarder.ts";
 import { bootMachine, freePort, noTestMachines, type TestMachine } from "../support/nspawn.ts";
 import { Project } from "../support/project.ts";
+
+const never = new AbortController().signal;
 
 describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestMachines ?? ""}`, () => {
   let host: TestMachine;
@@ -77,6 +84,48 @@ describe.skipIf(noTestMachines !== undefined)(`apply to a real machine ${noTestM
     const second = await apply(["app", "--set", "app.greeting=good day"]);
     expect(second.stderr).toContain("init app was done before");
     expect(await host.run("cat /root/app")).toBe("init good day\nupdate\nupdate\n");
+  });
+
+  test("its phase runs are listed, and each can be shown; the journal tells the same again", async () => {
+    await using machine = new Machine(host.ssh, { deadlineSeconds: 20 });
+    const runs = await listRuns(machine, undefined, never);
+    expect(runs.map(({ phase, result }) => `${phase} ${result}`)).toEqual([
+      "init ok",
+      "update ok",
+      "init ok",
+      "update ok",
+    ]);
+    const [first, second] = runs;
+    if (first?.startedAt === undefined || first.endedAt === undefined) throw new Error("no times");
+    expect(first.endedAt.getTime() - first.startedAt.getTime()).toBeGreaterThanOrEqual(2000);
+    expect(Date.now() - first.startedAt.getTime()).toBeLessThan(600_000);
+    expect(await listRuns(machine, "init", never)).toHaveLength(2);
+    const show = async (request: Partial<LogsRequest>): Promise<string> => {
+      let text = "";
+      const write = (chunk: Buffer): unknown => (text += chunk.toString());
+      await showLogs(machine, { phase: undefined, run: undefined, follow: false, ...request }, write, never);
+      return text;
+    };
+    const log = await show({ run: first.run, phase: "init" });
+    expect(log).toContain("slow 6");
+    expect(log).toMatch(/event=phase-finished phase=init/);
+    expect(log).not.toContain("phase=update");
+    // The end of a run that is over is the end of following it.
+    expect(await show({ run: first.run, phase: "init", follow: true })).toBe(log);
+    expect(await show({})).toMatch(/event=phase-finished phase=update/);
+    await expect(show({ run: "nope" })).rejects.toMatchObject({
+      kind: "usage",
+      message: "no phase run nope is known here",
+    });
+    const events: Event[] = [];
+    const end = await followJournal(machine, {
+      listener: (event) => events.push(event),
+      signal: never,
+      isOver: ({ phase }) => phase === "update",
+    });
+    expect(end).toMatchObject({ run: second?.run, result: "ok" });
+    const lines = events.flatMap((event) => (event.type === "output" ? [event.line] : []));
+    expect(lines).toEqual(["slow 1", "slow 2", "slow 3", "slow 4", "slow 5", "slow 6"]);
   });
 
   test("verify says whether its steps are content, by its exit status", async () => {

@@ -63,6 +63,16 @@ async function parameters(): Promise<void> {
   );
   expect(await ssm("get-parameter --name /cli/image --query Parameter.Value")).toBe(local.imageId);
   expect(await ssm("get-parameters --names /cli/image /none --query InvalidParameters")).toBe("/none");
+  await ssm("put-parameter --name /cli/secret --type SecureString --value x --description d --tier Standard");
+  expect(
+    await ssm("get-parameters-by-path --path /cli --recursive --with-decryption --query Parameters[].Value"),
+  ).toBe(`${local.imageId}\tx`);
+  expect(
+    await ssm(
+      "describe-parameters --parameter-filters Key=Type,Values=SecureString --query Parameters[].[Name,Description]",
+    ),
+  ).toBe("/cli/secret\td");
+  expect(await ssm("delete-parameters --names /cli/secret /none --query InvalidParameters")).toBe("/none");
 }
 
 async function access(): Promise<string> {

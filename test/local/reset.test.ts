@@ -33,6 +33,9 @@ beforeEach(async () => {
   // What baking and running leave.
   writeFileSync(join(directory, "disks", "disk-baked.qcow2"), "");
   mkdirSync(join(directory, "instances", "i-1"), { recursive: true });
+  // What only the user can have written.
+  mkdirSync(join(directory, "profiles"));
+  writeFileSync(join(directory, "profiles", "web.json"), "{}");
 });
 afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
@@ -48,6 +51,7 @@ test.each(["whole", "damaged"])("base images outlive a reset, with a %s state fi
   expect(instances).toEqual([]);
   expect(readdirSync(join(directory, "disks"))).toEqual(["disk-base.qcow2"]);
   expect(readdirSync(join(directory, "boot"))).toEqual(["boot-base"]);
+  expect(readdirSync(join(directory, "profiles"))).toEqual(["web.json"]);
 });
 
 test("with the base images nothing at all is left", async () => {
