@@ -100,12 +100,20 @@ aws_transfer() {
         aws_left=$((aws_end - aws_now))
         if [ "$aws_left" -lt 1 ]; then aws_left=1; fi
         aws_answer=$(printf '%s\n' "$1" | curl --silent --config - --connect-timeout 10 --max-time "$aws_left" --output "$2" \
-            --write-out '\n%{http_code}|%header{etag}|%header{x-amz-bucket-region}|%{errormsg}') || :
+            --write-out '\n%{http_code}|%header{etag}|%header{x-amz-bucket-region}|%{exitcode}|%{errormsg}') || :
         # shellcheck disable=SC2034 # for the callers
         aws_body=${aws_answer%"$aws_newline"*}
-        IFS='|' read -r aws_status etag aws_home aws_error <<END
+        IFS='|' read -r aws_status etag aws_home aws_exit aws_error <<END
 ${aws_answer##*"$aws_newline"}
 END
+        # It could not be written here, or read: that does not get better.
+        case $aws_exit in
+        23 | 26)
+            why="a file of this machine: $aws_error"
+            if [ "$aws_exit" = 23 ]; then why='there is no room for it on this machine'; fi
+            return 1
+            ;;
+        esac
         case $aws_status/$aws_body in
         000/* | /*)
             why="no answer from ${aws_host}: ${aws_error:-curl failed}"

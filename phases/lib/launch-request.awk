@@ -11,7 +11,7 @@ function decoded(text, out, i, at, bits, held) {
         if (at < 0) { if (substr(text, i) !~ /^==?$/) broken = 1; break }
         held = (held * 64 + at) % 65536
         bits += 6
-        if (bits >= 8) { bits -= 8; out = out sprintf("%c", int(held / (2 ^ bits)) % 256) }
+        if (bits >= 8) { bits -= 8; out = out sprintf("%c", int(held / (bits == 0 ? 1 : bits == 2 ? 4 : 16)) % 256) }
     }
     if (length(text) % 4) broken = 1
     return out

@@ -31,7 +31,7 @@ export async function presign(cloud: Cloud, request: Presigned): Promise<string>
     UseDualStack: await client.config.useDualstackEndpoint(),
     ...(await ownEndpoint(cloud, client)),
   });
-  const path = `${url.pathname.replace(/\/$/, "")}/${key.split("/").map(encodeURIComponent).join("/")}`;
+  const path = `${url.pathname.replace(/\/$/, "")}/${key.split("/").map(encoded).join("/")}`;
   try {
     const signer: unknown = await client.config.signer();
     if (!isPresigner(signer)) throw new BakeError("failed", "the AWS SDK's signer does not presign any more");
@@ -45,10 +45,16 @@ export async function presign(cloud: Cloud, request: Presigned): Promise<string>
         query: {},
         headers: { host: url.host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
       },
-      { expiresIn: seconds, signingRegion: region, signingService: "s3" },
+      {
+        expiresIn: seconds,
+        signingRegion: region,
+        signingService: "s3",
+        // What the client has learned of how far this computer's clock is off.
+        signingDate: new Date(Date.now() + client.config.systemClockOffset),
+      },
     );
     const query = Object.entries(signed.query ?? {}).map(
-      ([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`,
+      ([name, value]) => `${encoded(name)}=${encoded(String(value))}`,
     );
     return `${url.origin}${path}?${query.join("&")}`;
   } catch (error) {
@@ -70,6 +76,14 @@ export async function urlSeconds(cloud: Cloud): Promise<number> {
   } catch (error) {
     throw explainCloudError("s3:Presign", error);
   }
+}
+
+/** As signatures have it: letters, digits and `-._~` alone stay as they are. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 interface OwnEndpoint {

@@ -37,7 +37,7 @@ export async function cleanup(options: CleanupOptions): Promise<Removal[]> {
   const { cloud, owner, listener, signal } = options;
   const allOwners = options.allOwners === true;
   const look = async (): Promise<Leftovers> => {
-    const inventory = await readInventory(cloud, allOwners ? {} : { owner }, signal);
+    const inventory = await readInventory(cloud, { launches: true, ...(allOwners ? {} : { owner }) }, signal);
     const live = await liveRuns(inventory, options.isLive);
     return findLeftovers(inventory, {
       now: cloud.clock.now(),

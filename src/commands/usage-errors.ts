@@ -8,6 +8,8 @@ const needs: Readonly<Record<string, readonly [what: string, example: string]>> 
   plan: ["which services to plan", "bake-ami plan hello-web"],
   new: ["how the new service is called", "bake-ami new web"],
   launch: ["what to launch: services, or the id of an image", "bake-ami launch hello-web"],
+  run: ["what to launch: services, or the id of an image", "bake-ami run hello-web -- ./bench.sh"],
+  attach: ["whose job: the id of a machine, or latest", "bake-ami attach latest"],
   logs: ["whose logs: the id of a machine, or latest", "bake-ami logs latest"],
   ssh: ["where to log in: the id of a machine, or latest", "bake-ami ssh latest"],
   terminate: ["which machines to end", "bake-ami terminate latest"],

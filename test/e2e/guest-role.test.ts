@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import {
   DescribeImagesCommand,
+  DescribeInstancesCommand,
   DescribeTagsCommand,
   EC2Client,
   RunInstancesCommand,
@@ -66,7 +67,9 @@ echo "unit: $(systemctl show-environment | grep AWS_) $(systemd-run -q --pipe --
 echo "login: $(su -l admin -c env | grep AWS_) sudo: $(su -l admin -c 'sudo env' | grep AWS_)"
 curl --version | head -1
 for tool in ssh-keygen openssl gzip; do command -v $tool; done
+echo "launched:"; signed ec2 / "data = \"Action=RunInstances&Version=2016-11-15&ImageId=$(imds ami-id)&InstanceType=t3.nano&MinCount=1&MaxCount=1\""
 curl -sS --fail -T /var/tmp/told 'TOLD'
+signed ec2 / "data = \"Action=TerminateInstances&Version=2016-11-15&InstanceId.1=$(imds instance-id)\""
 `;
 
 test.skipIf(noLocalMachines !== undefined)(
@@ -92,7 +95,9 @@ test.skipIf(noLocalMachines !== undefined)(
           allow("s3:*", `arn:aws:s3:::${Bucket}/a b+c/*`),
           allow("s3:GetObject", `arn:aws:s3:::${Bucket}/etag`),
           allow("ssm:GetParameter", "arn:aws:ssm:*:*:parameter/app/*"),
-          allow("ec2:CreateTags", "*"),
+          ...["CreateTags", "RunInstances", "TerminateInstances"].map((action) =>
+            allow(`ec2:${action}`, "*"),
+          ),
         ],
       }),
     );
@@ -154,7 +159,19 @@ test.skipIf(noLocalMachines !== undefined)(
       const endpoint = "AWS_ENDPOINT_URL=http://169.254.169.252";
       expect(told).toContain(`unit: ${endpoint} ${endpoint}\nlogin: ${endpoint} sudo: ${endpoint}\n`);
       expect(told).toMatch(/\/ssh-keygen\n[^\n]*\/openssl\n[^\n]*\/gzip\n/);
-      await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+      // It started another machine, which outlives it, and ended itself.
+      const other =
+        /<instanceId>(i-\w+)<\/instanceId>/.exec(told.slice(told.indexOf("launched:")))?.[1] ?? "";
+      InstanceIds.push(other);
+      const statesOf = async (): Promise<(string | undefined)[]> => {
+        const { Reservations = [] } = await ec2.send(
+          new DescribeInstancesCommand({ InstanceIds: [id, other] }),
+        );
+        const found = Reservations.flatMap(({ Instances = [] }) => Instances);
+        return [id, other].map((each) => found.find(({ InstanceId }) => InstanceId === each)?.State?.Name);
+      };
+      await expect.poll(statesOf, { timeout: 60_000 }).toEqual(["terminated", "running"]);
+      await ec2.send(new TerminateInstancesCommand({ InstanceIds: [other] }));
 
       InstanceIds.push(await launch("bare", {}));
       const bare = await toldBy("bare");

@@ -136,6 +136,30 @@ describe.skipIf(noTestMachines).each(["dash", "bash"] as const)(`a channel, unde
     await machine.run("mv /etc/bake-ami/away /etc/bake-ami/signers");
   });
 
+  test("a disk that is full keeps the last good bundle whole", async () => {
+    await push(channelObject(second, key));
+    const units = "/usr/local/lib/systemd/system";
+    await machine.run(
+      `cp -a ${units} /root/units; size=$(($(find ${units} | wc -l) * 4 + 8)); mount -t tmpfs -o size=\${size}k tmpfs ${units}; cp -a /root/units/. ${units}/`,
+    );
+    const { status, said } = await fetch();
+    expect([status, said]).toEqual([
+      1,
+      expect.stringMatching(
+        /result=kept .* reason=the bundle could not be installed: .*No space left on device/,
+      ),
+    ]);
+    expect(await current()).toBe(first.digest);
+    expect(await machine.run(`diff -r /root/units ${units} && echo the same`)).toBe("the same\n");
+    await machine.run(`umount ${units}; rm -rf /root/units; rm -rf /opt/bake-ami/bundles/${second.digest}`);
+    await machine.run(
+      "cp -a /opt/bake-ami/bundles /root/bundles; mount -t tmpfs -o size=1M tmpfs /opt/bake-ami/bundles; cp -a /root/bundles/. /opt/bake-ami/bundles/; head -c 1M /dev/zero >/opt/bake-ami/bundles/.new.full || :",
+    );
+    expect((await fetch()).said).toMatch(/^result=kept .* reason=there is no room for /);
+    expect(await current()).toBe(first.digest);
+    await machine.run("umount /opt/bake-ami/bundles; rm -rf /root/bundles");
+  });
+
   test("what cannot be had, by role and by URL", async () => {
     await push(channelObject(second, key));
     const url = async (name: string, at = new Date()): Promise<string> =>
