@@ -3,27 +3,21 @@ import {
   CreatePlacementGroupCommand,
   CreateSecurityGroupCommand,
   ImportKeyPairCommand,
-  RunInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
 import { describeAddresses, disassociateAddress } from "../../src/aws/addresses.ts";
 import { Cloud } from "../../src/aws/cloud.ts";
-import { deleteLaunchTemplate } from "../../src/aws/launch-templates.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { newRunId } from "../../src/base/ids.ts";
-import { makeTemplate } from "../../src/fleet/template.ts";
 import { findImage } from "../../src/launch/choose-image.ts";
-import { checkInstanceType } from "../../src/launch/instance-type.ts";
 import { launch, type LaunchOptions } from "../../src/launch/launch.ts";
 import { ownMachines, terminateMachines } from "../../src/launch/machines.ts";
 import { findTypes } from "../../src/launch/types.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
-import { image, instance, owner, specification, tagsOf } from "../support/leavings.ts";
+import { image, owner } from "../support/leavings.ts";
 import { clientOptions } from "../support/local-cloud.ts";
 import { documented, shortenings, together, under, type Workplace } from "../support/policies.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-
-/* The policies of launches with all their options, and of launch templates. */
 
 const signal = new AbortController().signal;
 const loginKey = `${newKeyPair("ed25519").line} me`;
@@ -92,74 +86,25 @@ async function launchWithEverything(place: Workplace, clock: Clock): Promise<voi
   await terminateMachines(cloud, machines, listener, signal, { unprotect: true });
 }
 
-const fine = "bake-ami: phase=update run=boot-1 result=ok services=web failed=- not-started=- init=-";
-
-/** A template, a second version with another key and group, which takes the place of the first, and the end of it. */
-async function template(place: Workplace, clock: Clock): Promise<void> {
-  await image(place.unrestricted, "baked", false);
-  const options = {
-    name: "bake-ami-web",
-    trial: { waitSeconds: 60, reach: undefined },
-    makeDefault: true,
-    keepVersions: 1,
-  };
-  const first = await launchOf(place, clock);
-  await checkInstanceType(first.cloud, first.instanceType, first.choice.image, signal);
-  await makeTemplate({ ...options, launch: first });
-  const other = await launchOf(place, clock, {
-    loginKey: `${newKeyPair("ed25519").line} me`,
-    ports: [{ port: 80, cidr: "127.0.0.0/8" }],
-    instance: { spot: { kind: "one-time" } },
-  });
-  const made = await makeTemplate({ ...options, launch: other });
-  expect(made).toMatchObject({ version: 2, isDefault: true, deleted: [1] });
-  await deleteLaunchTemplate(other.cloud, made.template.id, signal);
-}
-
 /** What is denied a deletion would else keep a group in use for minutes. */
-async function quickly(
-  work: (place: Workplace, clock: Clock) => Promise<void>,
-  place: Workplace,
-): Promise<void> {
+async function quickly(place: Workplace): Promise<void> {
   const clock = new VirtualClock(Date.now());
-  await clock.run(() => work(place, clock));
+  await clock.run(() => launchWithEverything(place, clock));
 }
 
-const cases = [
-  { name: "launch-options", base: [documented("launch")], work: launchWithEverything },
-  { name: "template", base: [], work: template },
-] as const;
+const base = documented("launch");
 
-for (const { name, base, work } of cases) {
-  describe(`${name}.json`, () => {
-    test("is enough", async () => {
-      const policy = together(...base, documented(name));
-      const outcome = await under(policy, (place) => quickly(work, place), fine);
-      expect(outcome).toEqual({ refused: [], warnings: [], error: undefined });
+describe("launch-options.json", () => {
+  test("is enough beside launch.json", async () => {
+    const outcome = await under(together(base, documented("launch-options")), quickly);
+    expect(outcome).toEqual({ refused: [], warnings: [], error: undefined });
+  });
+
+  for (const { without, policy } of shortenings(documented("launch-options"))) {
+    test(`needs ${without}`, async () => {
+      const { refused, warnings, error } = await under(together(base, policy), quickly);
+      expect(refused).not.toEqual([]);
+      expect([...warnings, ...(error === undefined ? [] : [error])]).not.toEqual([]);
     });
-
-    for (const { without, policy } of shortenings(documented(name))) {
-      test(`needs ${without}`, async () => {
-        const whole = together(...base, policy);
-        const { refused, warnings, error } = await under(whole, (place) => quickly(work, place), fine);
-        expect(refused).not.toEqual([]);
-        expect([...warnings, ...(error === undefined ? [] : [error])]).not.toEqual([]);
-      });
-    }
-  });
-}
-
-test("a template of what was not baked, or of somebody else, is not to be started from", async () => {
-  const { refused } = await under(documented("template"), async ({ local, unrestricted }) => {
-    const { ec2 } = new Cloud(clientOptions(local.cloud));
-    await instance(unrestricted, "machine");
-    const tags = tagsOf("trial", true);
-    await ec2.send(
-      new RunInstancesCommand({
-        ...{ ImageId: unrestricted.imageId, MinCount: 1, MaxCount: 1 },
-        TagSpecifications: [specification("instance", tags), specification("volume", tags)],
-      }),
-    );
-  });
-  expect(refused).toEqual(["ec2:RunInstances"]);
+  }
 });

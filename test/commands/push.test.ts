@@ -118,3 +118,22 @@ test.each<[string[], RegExp]>([
   expect(result.stderr).toMatch(message);
   expect(result.status).toBe(2);
 });
+
+test.each<[string[], RegExp]>([
+  [
+    ["--signer", "/no/such.pub"],
+    /cannot read --signer \/no\/such\.pub[\s\S]*--signer "ssh-ed25519 AAAA\.\.\."/,
+  ],
+  [["--signer", "ssh-rsa AAAA"], /"ssh-rsa AAAA" is no public key of type ed25519/],
+  [["--signer", "/no/such.pub", "--no-signer"], /--signer and --no-signer exclude each other/],
+  [["--log", "logs/"], /--log logs\/ is not of the form s3:\/\/bucket\/prefix\//],
+  // Nothing is wrong with the keys: there is no image to start from.
+  [["--no-signer"], /no image of owner amazon is named debian-12/],
+  [["--log", "s3://nowhere/logs"], /there is no bucket nowhere/],
+])("bake web %j starts nothing and ends with 2", async (args, message) => {
+  const result = await bakeAmi(["web", ...args, "--local", "--project", project.directory], {
+    env: { BAKE_AMI_DATA_DIR: home, BAKE_AMI_LOCAL_DIR: objects.directory },
+  });
+  expect(result.stderr).toMatch(message);
+  expect(result.status).toBe(2);
+});

@@ -29,7 +29,10 @@ describe.skipIf(noLocalMachines !== undefined)(
       const options = clientOptions(openLocalCloud({ directory: local.directory }));
       [cloud, ec2] = [new Cloud(options), new EC2Client(options)];
       await new S3Client(options).send(new CreateBucketCommand({ Bucket: "team" }));
-      project = new Project({ "services/web/update.sh": update("baked") });
+      project = new Project({
+        "services/web/init.sh": '#!/bin/sh\necho "this init says hello"\n',
+        "services/web/update.sh": update("baked"),
+      });
     });
     afterAll(async () => {
       project[Symbol.dispose]();
@@ -77,7 +80,7 @@ describe.skipIf(noLocalMachines !== undefined)(
       await done("web", "--log", "s3://team/logs");
       const [log] = await listObjects(cloud, { bucket: "team", prefix: "logs/" }, signal);
       expect(log?.key).toMatch(/^logs\/[0-9a-z-]+\/init\.log$/);
-      expect(await textOf(log?.key ?? "")).toMatch(/baked ami-[0-9a-f]+\n$/);
+      expect(await textOf(log?.key ?? "")).toMatch(/this init says hello[\s\S]*baked ami-[0-9a-f]+\n$/);
     });
 
     test("what is pushed runs on its first boot, and its log is in the bucket", async () => {

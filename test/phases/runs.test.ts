@@ -81,11 +81,21 @@ describe.skipIf(noTestMachines)(`phase runs, past and live${skipped}`, () => {
   });
 
   test("are one run over a reboot, with one log", async () => {
-    await machine.run("touch /root/restless");
-    await runPhase(machine, "update", [], "over");
+    await machine.run("touch /root/restless; touch /root/slow");
+    const before = machine.bootPid();
+    await start(machine, "update over");
+    await machine.rebooted(before);
+    // Taken up again, it begins at the beginning and goes on to the end.
+    const followed = await machine.run(`${logs} --run over --follow`, "", 30);
+    expect(followed.match(/: updated/g)).toHaveLength(2);
+    expect(followed.trim().split("\n").at(-1)).toContain("phase-finished phase=update run=over result=ok");
+    await finished(machine, "update", "over");
+    await machine.run("rm /root/slow");
+    expect(await machine.run("ls -A /run/bake-ami | grep follow || :")).toBe("");
     const runs = (await list()).filter(([, run]) => run === "over");
     expect(runs).toEqual([["update", "over", time, time, "ok"]]);
     const log = await machine.run(`${logs} --run over`);
+    expect(log).toBe(followed);
     expect(log.match(/: updated/g)).toHaveLength(2);
     expect(log).toContain("event=rebooting phase=update run=over");
   });
