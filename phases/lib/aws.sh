@@ -32,6 +32,15 @@ aws_clock() {
 aws_session() {
     aws_clock
     if [ -n "$aws_until" ] && [ "$aws_now" -lt "$aws_until" ]; then return 0; fi
+    for aws_try in 1 2 3; do
+        if aws_ask_session; then return 0; fi
+        # On a busy machine it may be slow to answer; that it has no role is an answer.
+        case $aws_try/$why in 3/* | *'no role'* | *'no metadata'* | *'switched off') return 1 ;; esac
+        sleep "$aws_try"
+    done
+}
+
+aws_ask_session() {
     imds_connect || return 1
     # Each answer is followed by its status in a line of its own. Without a role there is none of the second.
     aws_answer=$(echo "header = \"X-aws-ec2-metadata-token: $imds_token\"" |
@@ -54,10 +63,17 @@ END
     fi
     if [ "$aws_endpoint_code" != 200 ]; then aws_endpoint=; fi
     aws_endpoint=${AWS_ENDPOINT_URL:-$aws_endpoint}
-    if [ "$aws_role_code" != 200 ]; then
+    case $aws_role_code in
+    200) ;;
+    404)
         why='this machine has no role (no instance profile)'
         return 1
-    fi
+        ;;
+    *)
+        why="the metadata service at $metadata does not tell the role"
+        return 1
+        ;;
+    esac
     aws_answer=$(imds "meta-data/iam/security-credentials/$aws_role" |
         LC_ALL=C awk -v keys='AccessKeyId SecretAccessKey Token Code' -f "$bundle/lib/json.awk") || aws_answer=
     {
