@@ -44,7 +44,7 @@ aws_ask_session() {
     imds_connect || return 1
     # Each answer is followed by its status in a line of its own. Without a role there is none of the second.
     aws_answer=$(echo "header = \"X-aws-ec2-metadata-token: $imds_token\"" |
-        curl --silent --fail --noproxy '*' --max-time 5 --write-out '\n%{http_code}\n' --config - \
+        curl --silent --fail --globoff --noproxy '*' --max-time 5 --write-out '\n%{http_code}\n' --config - \
             "$metadata/latest/meta-data/placement/region" "$metadata/latest/meta-data/services/endpoint" \
             "$metadata/latest/meta-data/iam/security-credentials/") || :
     {
@@ -115,7 +115,7 @@ aws_transfer() {
         aws_clock
         aws_left=$((aws_end - aws_now))
         if [ "$aws_left" -lt 1 ]; then aws_left=1; fi
-        aws_answer=$(printf '%s\n' "$1" | curl --silent --config - --connect-timeout 10 --max-time "$aws_left" --output "$2" \
+        aws_answer=$(printf '%s\n' "$1" | curl --silent --globoff --config - --connect-timeout 10 --max-time "$aws_left" --output "$2" \
             --write-out '\n%{http_code}|%header{etag}|%header{x-amz-bucket-region}|%{exitcode}|%{errormsg}') || :
         # shellcheck disable=SC2034 # for the callers
         aws_body=${aws_answer%"$aws_newline"*}
