@@ -17,7 +17,15 @@ import { launch } from "../../src/launch/launch.ts";
 import { ownMachines, terminateMachines } from "../../src/launch/machines.ts";
 import { withOutcomes } from "../../src/launch/machines-status.ts";
 import { newKeyPair } from "../../src/local/key-format.ts";
-import { image, instance, leaveAll, owner, specification, tagsOf } from "../support/leavings.ts";
+import {
+  image,
+  instance,
+  leaveAll,
+  leaveOfLaunches,
+  owner,
+  specification,
+  tagsOf,
+} from "../support/leavings.ts";
 import { clientOptions, type StateOnlyCloud } from "../support/local-cloud.ts";
 import { documented, policyDirectory, shortenings, under, type Workplace } from "../support/policies.ts";
 
@@ -52,9 +60,10 @@ async function launchAndEnd({ local, unrestricted, listener }: Workplace): Promi
 
 async function cleanUp({ local, unrestricted, listener }: Workplace): Promise<void> {
   await leaveAll(unrestricted);
+  await leaveOfLaunches(unrestricted);
   const cloud = new Cloud(clientOptions(local.cloud));
   const done = await cleanup({ cloud, owner, dryRun: false, listener, signal });
-  expect(done).toHaveLength(7);
+  expect(done).toHaveLength(11);
 }
 
 const verbs = [

@@ -145,6 +145,39 @@ async function instance(group: string): Promise<string> {
   return id;
 }
 
+async function placed(): Promise<void> {
+  await ec2("create-placement-group --group-name cli --strategy partition --partition-count 2");
+  expect(await ec2("describe-placement-groups --query PlacementGroups[].PartitionCount")).toBe("2");
+  const spot = "MarketType=spot,SpotOptions={SpotInstanceType=persistent,InstanceInterruptionBehavior=stop}";
+  const launched = `run-instances --image-id ${local.imageId} --instance-type t3.micro --query Instances[0].InstanceId`;
+  const [first, second] = await Promise.all([
+    ec2(`${launched} --disable-api-termination --placement GroupName=cli,PartitionNumber=2`),
+    ec2(`${launched} --instance-market-options ${spot}`),
+  ]);
+  await ec2(`wait instance-running --instance-ids ${first} ${second}`);
+  const attribute = `describe-instance-attribute --instance-id ${first} --attribute disableApiTermination`;
+  expect(await ec2(`${attribute} --query DisableApiTermination.Value`)).toBe("True");
+  const refused = await served.aws("ec2", "terminate-instances", "--instance-ids", first);
+  expect(refused.stderr).toContain("(OperationNotPermitted)");
+  await ec2(`modify-instance-attribute --instance-id ${first} --no-disable-api-termination`);
+  const address = await ec2("allocate-address --domain vpc --query AllocationId");
+  const association = await ec2(
+    `associate-address --allocation-id ${address} --instance-id ${first} --query AssociationId`,
+  );
+  expect(await ec2(`describe-addresses --allocation-ids ${address} --query Addresses[].InstanceId`)).toBe(
+    first,
+  );
+  await ec2(`disassociate-address --association-id ${association}`);
+  await ec2(`release-address --allocation-id ${address}`);
+  const request = await ec2(
+    "describe-spot-instance-requests --filters Name=type,Values=persistent --query SpotInstanceRequests[].SpotInstanceRequestId",
+  );
+  await ec2(`cancel-spot-instance-requests --spot-instance-request-ids ${request}`);
+  await ec2(`terminate-instances --instance-ids ${first} ${second}`);
+  await ec2(`wait instance-terminated --instance-ids ${first} ${second}`);
+  await ec2("delete-placement-group --group-name cli");
+}
+
 async function templates(): Promise<void> {
   const data = `ImageId=${local.imageId},InstanceType=t3.small,EbsOptimized=true`;
   const name = "--launch-template-name cli";
@@ -206,14 +239,13 @@ async function end(id: string, group: string): Promise<void> {
   ]);
 }
 
-describe.skipIf(noAws !== undefined)(`the aws command line ${noAws ?? ""}`, { timeout: 300_000 }, () => {
+describe.skipIf(noAws !== undefined)(`the aws command line ${noAws ?? ""}`, { timeout: 600_000 }, () => {
   test("works against every action that is implemented", async () => {
     await describeEverything();
     await parameters();
     const group = await access();
     const id = await instance(group);
-    await templates();
-    await image(id);
+    await Promise.all([placed(), templates(), image(id)]);
     await end(id, group);
     const all = services.flatMap(({ name, actions }) =>
       [...actions.keys()].map((action) => `${name} ${action}`),

@@ -1,4 +1,5 @@
 import {
+  AllocateAddressCommand,
   CreateImageCommand,
   CreateSecurityGroupCommand,
   DeregisterImageCommand,
@@ -34,7 +35,7 @@ export const specification = (ResourceType: ResourceType, Tags: Tag[]): TagSpeci
 });
 
 export async function instance({ ec2, imageId }: StateOnlyCloud, role: string, by?: string): Promise<string> {
-  const tags = tagsOf(role, role === "builder", by);
+  const tags = tagsOf(role, ["builder", "job", "trial"].includes(role), by);
   const { Instances = [] } = await ec2.send(
     new RunInstancesCommand({
       ImageId: imageId,
@@ -74,6 +75,31 @@ async function key({ ec2 }: StateOnlyCloud, role: string): Promise<void> {
       TagSpecifications: [specification("key-pair", tagsOf(role, role === "builder-key"))],
     }),
   );
+}
+
+/** What launches with more options can leave: an address, a spot request that starts again, a job past its time, a trial. */
+export async function leaveOfLaunches(local: StateOnlyCloud): Promise<void> {
+  const { ec2, imageId: ImageId } = local;
+  await ec2.send(
+    new AllocateAddressCommand({
+      TagSpecifications: [specification("elastic-ip", tagsOf("machine-address", false))],
+    }),
+  );
+  const { Instances = [] } = await ec2.send(
+    new RunInstancesCommand({
+      ...{ ImageId, InstanceType: "t3.micro", MinCount: 1, MaxCount: 1 },
+      InstanceMarketOptions: {
+        MarketType: "spot",
+        SpotOptions: { SpotInstanceType: "persistent", InstanceInterruptionBehavior: "stop" },
+      },
+      TagSpecifications: [
+        specification("spot-instances-request", tagsOf("machine-spot-request", false)),
+        specification("instance", tagsOf("machine", false)),
+      ],
+    }),
+  );
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: [Instances[0]?.InstanceId ?? ""] }));
+  for (const role of ["job", "trial"]) await instance(local, role);
 }
 
 /** Everything that bakes and launches can leave. */

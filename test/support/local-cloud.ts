@@ -65,7 +65,8 @@ export async function stateOnlyCloud(
     imageId,
     ec2: new EC2Client(clientOptions(cloud)),
     [Symbol.asyncDispose]: async () => {
-      await rm(directory, { recursive: true, force: true });
+      // A call that nobody waits for any more, of several at once, may still write.
+      await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }
