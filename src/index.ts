@@ -27,6 +27,19 @@ export { withOutcomes, type MachineStatus } from "./launch/machines-status.ts";
 export type { ChannelOutcome, JobOutcome, LogOutcome, UpdateOutcome } from "./launch/outcome.ts";
 export { breakdownOf, type BootBreakdown, type BootTimes, type ServiceTime } from "./launch/times.ts";
 export { copyFiles, type CopyCounts, type CopyOptions } from "./machine/files/copy.ts";
+export { runJob, startJob } from "./jobs/run-job.ts";
+export { attachJob, type AttachOptions } from "./jobs/attach-job.ts";
+export type {
+  FollowedJobOptions,
+  JobLaunch,
+  JobOptions,
+  JobResult,
+  LogResult,
+  StartedJob,
+} from "./jobs/options.ts";
+export { planUploads, type Upload, type UploadPlan } from "./jobs/uploads.ts";
+export { EventSink, FileSink, StreamSink, Tee, type Sink } from "./jobs/sink.ts";
+export { waitForHostKeys } from "./launch/wait-host-keys.ts";
 export { cleanup, type CleanupOptions, type Removal } from "./cleanup/cleanup.ts";
 export { Machine, type ConnectOptions } from "./machine/machine.ts";
 export type { SshTarget } from "./machine/target.ts";
@@ -45,5 +58,15 @@ export { channelLines } from "./fleet/channel-lines.ts";
 export { findChannel, listChannels, type Channel } from "./fleet/channel.ts";
 export { push, type Pushed, type PushOptions } from "./fleet/push.ts";
 export { openSigner, readSignerKey, type Signer } from "./fleet/sign.ts";
+export { makeTemplate, type TemplateOptions, type TemplateResult, type Trial } from "./fleet/template.ts";
+export { deleteTemplate } from "./fleet/template-delete.ts";
+export { existingTemplate, switchDefault } from "./fleet/template-versions.ts";
+export type { LaunchTemplate } from "./aws/launch-templates.ts";
+export { rollout, type RolloutOptions } from "./fleet/rollout.ts";
+export { intervene, refreshError, type Intervention, type RefreshEnd } from "./fleet/rollout-follow.ts";
+export { deploy, deployError, type Deployed, type DeployOptions } from "./fleet/deploy.ts";
+export { selectMachines, type Selected, type Selection } from "./fleet/deploy-machines.ts";
+export { deployByCommand, commandError, type CommandDeployed } from "./fleet/deploy-ssm.ts";
+export { deployByMessage, type DeploymentMessage, type Published } from "./fleet/deploy-sns.ts";
 export { logLines } from "./launch/log-lines.ts";
 export type { TrustedKey } from "./bake/options.ts";

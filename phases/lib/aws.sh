@@ -32,10 +32,19 @@ aws_clock() {
 aws_session() {
     aws_clock
     if [ -n "$aws_until" ] && [ "$aws_now" -lt "$aws_until" ]; then return 0; fi
+    for aws_try in 1 2 3; do
+        if aws_ask_session; then return 0; fi
+        # On a busy machine it may be slow to answer; that it has no role is an answer.
+        case $aws_try/$why in 3/* | *'no role'* | *'no metadata'* | *'switched off') return 1 ;; esac
+        sleep "$aws_try"
+    done
+}
+
+aws_ask_session() {
     imds_connect || return 1
     # Each answer is followed by its status in a line of its own. Without a role there is none of the second.
     aws_answer=$(echo "header = \"X-aws-ec2-metadata-token: $imds_token\"" |
-        curl --silent --fail --noproxy '*' --max-time 5 --write-out '\n%{http_code}\n' --config - \
+        curl --silent --fail --globoff --noproxy '*' --max-time 5 --write-out '\n%{http_code}\n' --config - \
             "$metadata/latest/meta-data/placement/region" "$metadata/latest/meta-data/services/endpoint" \
             "$metadata/latest/meta-data/iam/security-credentials/") || :
     {
@@ -54,10 +63,17 @@ END
     fi
     if [ "$aws_endpoint_code" != 200 ]; then aws_endpoint=; fi
     aws_endpoint=${AWS_ENDPOINT_URL:-$aws_endpoint}
-    if [ "$aws_role_code" != 200 ]; then
+    case $aws_role_code in
+    200) ;;
+    404)
         why='this machine has no role (no instance profile)'
         return 1
-    fi
+        ;;
+    *)
+        why="the metadata service at $metadata does not tell the role"
+        return 1
+        ;;
+    esac
     aws_answer=$(imds "meta-data/iam/security-credentials/$aws_role" |
         LC_ALL=C awk -v keys='AccessKeyId SecretAccessKey Token Code' -f "$bundle/lib/json.awk") || aws_answer=
     {
@@ -99,7 +115,7 @@ aws_transfer() {
         aws_clock
         aws_left=$((aws_end - aws_now))
         if [ "$aws_left" -lt 1 ]; then aws_left=1; fi
-        aws_answer=$(printf '%s\n' "$1" | curl --silent --config - --connect-timeout 10 --max-time "$aws_left" --output "$2" \
+        aws_answer=$(printf '%s\n' "$1" | curl --silent --globoff --config - --connect-timeout 10 --max-time "$aws_left" --output "$2" \
             --write-out '\n%{http_code}|%header{etag}|%header{x-amz-bucket-region}|%{exitcode}|%{errormsg}') || :
         # shellcheck disable=SC2034 # for the callers
         aws_body=${aws_answer%"$aws_newline"*}

@@ -4,9 +4,9 @@
 
 # tell RESULT DIGEST SERIAL REASON
 tell() {
-    line="channel=$channel result=$1 digest=$2 serial=$3 reason=$4"
-    echo "$line"
-    tell_console "$line"
+    make_one_line "channel=$channel result=$1 digest=$2 serial=$3 reason=$4"
+    printf '%s\n' "$one_line"
+    tell_console "$one_line"
 }
 
 keep() {

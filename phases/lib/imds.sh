@@ -19,7 +19,7 @@ imds_connect() {
         why='this machine has no metadata service'
         return 1
     fi
-    imds_answer=$(curl --silent --fail --noproxy '*' --max-time 2 --request PUT --write-out '\n%{http_code}' \
+    imds_answer=$(curl --silent --fail --globoff --noproxy '*' --max-time 2 --request PUT --write-out '\n%{http_code}' \
         --header 'X-aws-ec2-metadata-token-ttl-seconds: 300' "$metadata/latest/api/token") || {
         why="the metadata service at $metadata does not answer"
         case $imds_answer in
@@ -44,7 +44,7 @@ output = \"$2\""
         shift 2
     done
     # Of several transfers curl's exit status is that of the last.
-    imds_codes=$(echo "$imds_config" | curl --silent --fail --noproxy '*' --max-time 5 --write-out '%{http_code} ' --config -) || :
+    imds_codes=$(echo "$imds_config" | curl --silent --fail --globoff --noproxy '*' --max-time 5 --write-out '%{http_code} ' --config -) || :
     for imds_code in ${imds_codes:-000}; do
         case $imds_code in
         200 | 404) ;;
@@ -62,5 +62,5 @@ output = \"$2\""
 imds() {
     if [ -z "${imds_token-}" ]; then imds_connect || return 1; fi
     echo "header = \"X-aws-ec2-metadata-token: $imds_token\"" |
-        curl --silent --fail --noproxy '*' --max-time 5 --config - "$metadata/latest/$1" || return 1
+        curl --silent --fail --globoff --noproxy '*' --max-time 5 --config - "$metadata/latest/$1" || return 1
 }

@@ -30,7 +30,6 @@ job_ended() {
         # Whoever ends with 0 because it was told to end has not done what it was for.
         if [ "$status" = 0 ]; then status=143; fi
         reason='the machine was shut down while it ran'
-        if [ "$(systemctl is-active bake-ami-deadline.service)" != inactive ]; then reason="the machine's time was over"; fi
     fi
     # In memory first: the disk may be full, by this very job.
     put "$runtime/outcome" "$status" "$((now - started_at))" "$reason" || :

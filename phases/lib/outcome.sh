@@ -46,7 +46,8 @@ tell_reasons() {
         _before) service='global setup' ;;
         _after) service='global cleanup' ;;
         esac
-        tell_console "why run=$run $service: ${reason:-systemd ended it}"
+        make_one_line "why run=$run $service: ${reason:-systemd ended it}"
+        tell_console "$one_line"
     done
 }
 

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # run-service has the paths, and reads why
-# The parameters of a service for its steps: values, and secrets that are resolved when they are needed. Sourced by run-service.
+# The parameters of a service for its steps: values, and secrets, which are resolved when they are needed. Sourced by
+# run-service.
 
 # load_parameters PHASE SERVICE DIRECTORY
 # Exports them. What the launch asks for goes over what the bundle says. Returns 1 with why.

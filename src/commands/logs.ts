@@ -11,16 +11,16 @@ export const logsVerb: Verb = (parser, context) =>
           demandOption: true,
           describe: "instance id, its beginning, or latest",
         })
-        .option("list", { type: "boolean", default: false, describe: "list the phase runs" })
+        // Without defaults, which would count as given for the conflicts.
+        .option("list", { type: "boolean", describe: "list the phase runs" })
         .option("run", { type: "string", describe: "this run" })
         .option("phase", {
           choices: ["init", "update", "verify"] as const,
           describe: "runs of this phase alone",
         })
-        .option("follow", { alias: "f", type: "boolean", default: false, describe: "go on with what comes" })
+        .option("follow", { alias: "f", type: "boolean", describe: "go on with what comes" })
         .option("console", {
           type: "boolean",
-          default: false,
           describe: "what its console shows; needs no SSH",
         })
         .option("identity", { type: "string", describe: "private key to log in with" })
@@ -33,8 +33,9 @@ export const logsVerb: Verb = (parser, context) =>
         .conflicts("console", ["run", "phase"]),
     async (argv) => {
       const { showConsole, showRun, showRuns } = await import("./logs-of.ts");
-      if (argv.console) await showConsole(argv, context, argv.machine, argv.follow);
-      else if (argv.list) await showRuns(argv, context, argv.machine, argv.phase);
-      else await showRun(argv, context, argv.machine, argv);
+      const { machine, phase, run, follow = false } = argv;
+      if (argv.console === true) await showConsole(argv, context, machine, follow);
+      else if (argv.list === true) await showRuns(argv, context, machine, phase);
+      else await showRun(argv, context, machine, { phase, run, follow });
     },
   );

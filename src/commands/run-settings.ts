@@ -34,8 +34,8 @@ export function wordsAfter(rest: unknown): string[] {
  */
 export async function jobSettings(
   argv: JobArguments,
-  { count, instance }: LaunchSettings,
-  context: Context,
+  { count, instance }: Pick<LaunchSettings, "count" | "instance">,
+  { workingDirectory }: Pick<Context, "workingDirectory">,
 ): Promise<JobSettings> {
   if (argv.command.length === 0 || argv.command[0] === "") {
     throw new BakeError("usage", "say what to run, after --", {
@@ -63,7 +63,7 @@ export async function jobSettings(
     });
   }
   return {
-    ...(await planUploads(context.workingDirectory, argv.command, argv.upload)),
+    ...(await planUploads(workingDirectory, argv.command, argv.upload)),
     environment: readEnvironment(argv.env),
     maxSeconds: readDuration(argv.maxTime, "--max-time"),
     updateSeconds: readDuration(argv.timeout, "--timeout"),

@@ -11,6 +11,7 @@ const needs: Readonly<Record<string, readonly [what: string, example: string]>> 
   run: ["what to launch: services, or the id of an image", "bake-ami run hello-web -- ./bench.sh"],
   attach: ["whose job: the id of a machine, or latest", "bake-ami attach latest"],
   logs: ["whose logs: the id of a machine, or latest", "bake-ami logs latest"],
+  cp: ["what to copy and where to", "bake-ami cp app.conf latest:/srv"],
   ssh: ["where to log in: the id of a machine, or latest", "bake-ami ssh latest"],
   terminate: ["which machines to end", "bake-ami terminate latest"],
   apply: ["what the machine must have", "bake-ami apply hello-web --machine latest"],
@@ -123,7 +124,7 @@ const repeatable = [
 ];
 
 /** Words without dashes; the verbs check these themselves. */
-const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services"];
+const positionals = ["services", "service", "image-or-services", "machine", "machine-or-services", "paths"];
 
 /**
  * Checks the values of the options, which the parser takes as they come.

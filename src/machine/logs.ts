@@ -25,7 +25,7 @@ export async function listRuns(
   signal: AbortSignal,
 ): Promise<PhaseRun[]> {
   const { status, stdout, stderr } = await machine.exec(runsCommand(machine.target.user, phase), { signal });
-  if (status !== 0) throw refused(status, stderr);
+  if (status !== 0) throw refused(machine, status, stderr);
   return readRuns(stdout);
 }
 
@@ -70,7 +70,7 @@ export async function showLogs(
           if (fresh.length > 0) write(fresh);
         },
       });
-      if (status !== 0) throw refused(status, stderr);
+      if (status !== 0) throw refused(machine, status, stderr);
       if (!request.follow || request.run === undefined) return;
       // A reboot ends the follow too; the run goes on after it.
       const runs = await listRuns(machine, request.phase, signal);
@@ -84,10 +84,11 @@ export async function showLogs(
   }
 }
 
-function refused(status: number, stderr: string): BakeError {
+function refused({ target }: Machine, status: number, stderr: string): BakeError {
   const said = stderr.trim().replace(/^logs: /, "");
   if (status === 1 && /is known here$/.test(said)) {
-    return new BakeError("usage", said, { hint: "`bake-ami logs --list <machine>` shows which there are" });
+    const hint = `\`bake-ami logs ${target.instanceId ?? "latest"} --list\` shows which there are`;
+    return new BakeError("usage", said, { hint });
   }
   return new BakeError("failed", `the machine did not show its logs: ${said}`);
 }

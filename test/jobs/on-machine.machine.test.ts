@@ -1,7 +1,10 @@
 import { mkdtemp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { jobBootCommands } from "../../src/jobs/boot.ts";
 import { planUploads } from "../../src/jobs/uploads.ts";
 import { bootMachine, noTestMachines, type TestMachine } from "../support/nspawn.ts";
 import { deliver, follow, forget, order, program } from "./support.ts";
@@ -223,5 +226,61 @@ describe.skipIf(noTestMachines !== undefined)(`the end of a job's machine ${skip
     await machine.run("sleep 1");
     expect((await follow(machine)).status).toBe("4");
     expect(await machine.run("systemctl is-active bake-ami-job.service || :")).toBe("inactive\n");
+  });
+});
+
+describe.skipIf(noTestMachines !== undefined)(`a job's machine without its caller ${skipped}`, () => {
+  /** A machine that runs the boot commands of its user data early, as cloud-init does. */
+  const machineFor = async (idle: number): Promise<TestMachine> =>
+    await bootMachine({
+      prepare: async (root) => {
+        const units = join(root, "etc/systemd/system");
+        const { bootcmd } = z
+          .object({ bootcmd: z.array(z.string()) })
+          .parse(parse(jobBootCommands({ idle, deadline: Date.now() + 3600_000 })));
+        await writeFile(
+          join(root, "root/boot-commands"),
+          `#!/bin/sh\n${bootcmd.map((line) => `${line}\n`).join("")}`,
+        );
+        await writeFile(
+          join(units, "early.service"),
+          "[Unit]\nDefaultDependencies=no\nBefore=sysinit.target\n\n" +
+            "[Service]\nType=oneshot\nExecStart=/bin/sh /root/boot-commands\n",
+        );
+        await mkdir(join(units, "sysinit.target.wants"), { recursive: true });
+        await symlink("../early.service", join(units, "sysinit.target.wants/early.service"));
+      },
+    });
+
+  test("no job was started in time: it ends itself", async () => {
+    await using machine = await machineFor(Date.now() + 3600_000);
+    const timers =
+      "systemctl list-timers --all --no-legend 'bake-ami-*' | grep -o 'bake-ami-[a-z-]*.timer' | sort";
+    expect(await machine.run(timers)).toBe("bake-ami-deadline.timer\nbake-ami-job-idle.timer\n");
+    // As if the time had come: a boot leaves a minute even when it has passed.
+    await machine.exec("systemctl start --no-block bake-ami-job-idle.service");
+    await machine.stopped(20);
+  });
+
+  test("a job was started: only the deadline is left, also after a reboot", async () => {
+    await using machine = await machineFor(Date.now() + 3600_000);
+    await deliver(machine, order("sleep 1000"));
+    await machine.run(`${program} start`);
+    const timers =
+      "systemctl list-timers --all --no-legend 'bake-ami-*' | grep -o 'bake-ami-[a-z-]*.timer' | sort";
+    expect(await machine.run(timers)).toBe("bake-ami-deadline.timer\n");
+    await machine.reboot();
+    expect(await machine.run(timers)).toBe("bake-ami-deadline.timer\n");
+  });
+
+  test("the deadline in the middle of a job: the job is ended, and its end is kept", async () => {
+    await using machine = await machineFor(Date.now() + 3600_000);
+    await deliver(machine, order("sleep 1000", { keep: false }));
+    await machine.run(`${program} start; sleep 0.5`);
+    await machine.exec("systemctl start --no-block bake-ami-deadline.service");
+    await machine.stopped(30);
+    const result = await readFile(join(machine.changes, "var/lib/bake-ami/job.d/result"), "utf8");
+    expect(result).toMatch(/^143\n/);
+    expect(result).toContain("none\nthe machine was shut down while it ran\n-\n");
   });
 });

@@ -1,12 +1,22 @@
+import { createHash } from "node:crypto";
+import { gunzipSync } from "node:zlib";
 import { DeleteBucketCommand } from "@aws-sdk/client-s3";
 import { describe, expect, test } from "vitest";
 import { BakeError } from "../../src/base/errors.ts";
 import { attachJob } from "../../src/jobs/attach-job.ts";
 import { runJob, startJob } from "../../src/jobs/run-job.ts";
+import type { Sink } from "../../src/jobs/sink.ts";
+import { fakeMetadata } from "../phases/metadata.ts";
 import { failureOf } from "../support/failure.ts";
 import { Forwarder } from "../support/forwarder.ts";
 import { freePort, noTestMachines } from "../support/nspawn.ts";
 import { bucket, Kept, World } from "./world.ts";
+
+/** User data as it is sent. */
+function plain(encoded = ""): string {
+  const bytes = Buffer.from(encoded, "base64");
+  return (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).toString();
+}
 
 const at = "p/20260102-030405-abcdef/0";
 
@@ -33,6 +43,63 @@ describe.skipIf(noTestMachines !== undefined)(`a job and its caller ${noTestMach
     });
     expect(instance.State?.Name).toBe("terminated");
     await world.machine.stopped(20);
+
+    const [request, other] = world.sent("RunInstances");
+    expect(other).toBeUndefined();
+    expect(request?.["InstanceInitiatedShutdownBehavior"]).toBe("terminate");
+    const userData = plain(request?.["UserData"]);
+    expect(userData).toMatch(/^#cloud-config\n#bake-ami launch-request 1\n/);
+    expect(userData).toMatch(/\n    deadline=\d{10}\n(.*\n)*  - \|\n    idle=\d{10}\n/);
+    expect(userData).toContain("#bake-ami log-url 0 update.log ");
+    // The URLs of the job's own logs come over SSH.
+    expect(userData).not.toContain("job.log");
+    const expires = instance.Tags?.find(({ Key }) => Key === "bake-ami:expires")?.Value ?? "";
+    expect(userData).toContain(`deadline=${Math.ceil(Date.parse(expires) / 1000)}\n`);
+  });
+
+  test("by the machine's role", async () => {
+    await using world = await World.open();
+    await using metadata = await fakeMetadata();
+    metadata.facts.role = { accessKeyId: "local", secretAccessKey: "local", token: "" };
+    await world.machine.run(
+      `mkdir -p /var/lib/bake-ami; echo ${metadata.url} >/var/lib/bake-ami/metadata; ` +
+        `systemctl set-environment AWS_ENDPOINT_URL=${world.url}`,
+    );
+    const result = await runJob(await world.job("echo out", { log: `s3://${bucket}/p`, byRole: true }));
+    expect(result).toMatchObject({ status: 0, log: { kind: "ok" } });
+    expect(await world.keys()).toEqual([`${at}/job.json`, `${at}/job.log`]);
+    expect(plain(world.sent("RunInstances")[0]?.["UserData"])).not.toContain("log-url");
+  });
+
+  test("a slow reader holds the output up on the machine, not in this memory", async () => {
+    await using world = await World.open();
+    const size = 80 * 1024 * 1024;
+    const digest = createHash("sha256");
+    let [pending, most, came] = [0, 0, 0];
+    const sink: Sink = {
+      write: (chunk) => {
+        digest.update(chunk);
+        came += chunk.length;
+        pending += chunk.length;
+        most = Math.max(most, pending);
+      },
+      get pending() {
+        return pending;
+      },
+    };
+    const reader = setInterval(() => {
+      pending = Math.max(0, pending - 4 * 1024 * 1024);
+    }, 50);
+    try {
+      const script = `head -c ${size} /dev/urandom >/root/all; cat /root/all`;
+      const options = await world.job(script, { keep: true });
+      expect((await runJob({ ...options, sink })).size).toBe(size);
+    } finally {
+      clearInterval(reader);
+    }
+    expect(came).toBe(size);
+    expect(most).toBeLessThan(40 * 1024 * 1024);
+    expect(await world.machine.run("sha256sum /root/all")).toContain(digest.digest("hex"));
   });
 
   test("a connection that breaks again and again loses no byte and doubles none", async () => {

@@ -18,6 +18,7 @@ import {
   type StateOnlyCloud,
 } from "../support/local-cloud.ts";
 import { bootMachine, type TestMachine } from "../support/nspawn.ts";
+import { recorderOf, type Recorder } from "../support/sent-requests.ts";
 
 export const bucket = "job-logs";
 
@@ -46,14 +47,18 @@ export class World implements AsyncDisposable {
   readonly url: string;
   readonly events: Event[] = [];
   readonly sink = new Kept();
+  /** What was sent to the cloud. */
+  readonly sent: Recorder["sent"];
   readonly #stop: () => Promise<void>;
 
   private constructor(local: StateOnlyCloud, machine: TestMachine, url: string, stop: () => Promise<void>) {
     this.local = local;
     this.machine = machine;
     this.url = url;
+    const recorder = recorderOf(local.cloud);
+    this.sent = recorder.sent;
     this.cloud = new Cloud({
-      ...clientOptions(local.cloud),
+      ...recorder.options,
       objects: { endpoint: url, forcePathStyle: true },
     });
     this.s3 = new S3Client(clientOptions(local.cloud));
