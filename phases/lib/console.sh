@@ -7,6 +7,8 @@ make_one_line() {
     case $one_line in
     *[[:cntrl:]]*) one_line=$(printf '%s' "$one_line" | tr -s '\000-\037\177' ' ') ;;
     esac
+    # Whoever reads a console takes these words for the beginning of one.
+    one_line=${one_line%%bake-ami: *}
     if [ "${#one_line}" -gt 1000 ]; then one_line=$(printf '%.1000s' "$one_line"); fi
 }
 

@@ -51,6 +51,7 @@ const withoutCloud = ["local", "plan", "services", "new", "apply", "help", "--he
 
 /** Verbs that read no project. */
 const withoutProject = [
+  "attach",
   "ls",
   "logs",
   "cp",

@@ -16,6 +16,7 @@ export interface JobArguments {
   readonly keep: boolean;
   readonly detach: boolean;
   readonly output: string | undefined;
+  readonly knownHosts: string | undefined;
 }
 
 export type JobSettings = Pick<
@@ -55,6 +56,11 @@ export async function jobSettings(
   if (instance.protect === true && !argv.keep) {
     throw new BakeError("usage", "--protect keeps anyone from ending the machine, and a job ends it", {
       hint: "add --keep, or leave out --protect",
+    });
+  }
+  if (argv.knownHosts !== undefined) {
+    throw new BakeError("usage", "--known-hosts is for machines that stay", {
+      hint: "leave it out: `bake-ami ssh` knows the host keys of a job's machine by itself",
     });
   }
   if (argv.detach && argv.output !== undefined) {

@@ -11,6 +11,7 @@ export interface TemplateArguments {
   readonly verify: "steps" | "update" | false;
   /** False is `--no-default`. */
   readonly default: string | false | undefined;
+  readonly delete: boolean;
   readonly keepVersions: string;
   readonly timeout: string;
 }
@@ -46,6 +47,9 @@ export function templateSettings(argv: TemplateArguments & LaunchArguments): Tem
     throw new BakeError("usage", `${option} is of a launch, and a template starts nothing by itself`, {
       hint: "leave it out",
     });
+  }
+  if (argv.delete && argv.default !== undefined) {
+    throw new BakeError("usage", "--delete and --default do not go together");
   }
   const keepVersions = readWholeNumber(argv.keepVersions, "--keep-versions", {
     least: 1,

@@ -37,6 +37,12 @@ export const templateVerb: Verb = (parser, context) =>
           default: "10",
           describe: "how many of the newest versions stay",
         })
+        .option("delete", {
+          group,
+          type: "boolean",
+          default: false,
+          describe: "delete it, with its versions, keys and groups",
+        })
         .option("timeout", {
           group,
           type: "string",
@@ -55,11 +61,12 @@ export const templateVerb: Verb = (parser, context) =>
       ]);
       const own = { ...argv, default: textOrNo(argv.default), verify: readVerify(argv.verify) };
       const settings = templateSettings(own);
-      await runSession(argv, context, (session) =>
-        settings.switchTo === undefined
+      await runSession(argv, context, (session) => {
+        if (argv.delete) return remove(argv, settings, context, session);
+        return settings.switchTo === undefined
           ? make(own, settings, context, session)
-          : goTo(argv, settings, settings.switchTo, context, session),
-      );
+          : goTo(argv, settings, settings.switchTo, context, session);
+      });
     },
   );
 
@@ -142,4 +149,21 @@ async function goTo(
     text: `${template.id} ${version}`,
     value: { id: template.id, name, version, isNew: false, isDefault: true, imageId, deleted: [] },
   };
+}
+
+async function remove(
+  argv: GlobalOptions,
+  { name }: TemplateSettings,
+  context: Context,
+  { listener, signal }: Session,
+): Promise<Result> {
+  const [{ openEndpoint }, { existingTemplate }, { deleteTemplate }] = await Promise.all([
+    import("./endpoint.ts"),
+    import("../fleet/template-versions.ts"),
+    import("../fleet/template-delete.ts"),
+  ]);
+  const { cloud, ownerOf } = await openEndpoint(argv, context, listener);
+  const template = await existingTemplate(cloud, name, await ownerOf(signal), signal);
+  await deleteTemplate({ cloud, listener, signal }, template);
+  return { text: template.id, value: { id: template.id, name, deleted: true } };
 }

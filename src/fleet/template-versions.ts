@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Cloud } from "../aws/cloud.ts";
 import { getImage } from "../aws/images.ts";
-import { describeInstances } from "../aws/instances.ts";
+import { describeInstances, type Instance } from "../aws/instances.ts";
 import {
   deleteTemplateVersions,
   describeTemplateVersions,
@@ -163,16 +163,14 @@ export async function pruneVersions(
   return { left: versions.filter((version) => !old.includes(version)), deleted };
 }
 
-/** EC2 marks each instance with the template and the version that it was started from. */
 async function versionsInUse(cloud: Cloud, id: string, signal: AbortSignal): Promise<Set<number>> {
-  const instances = await describeInstances(
-    cloud,
-    [{ Name: "tag:aws:ec2launchtemplate:id", Values: [id] }],
-    signal,
-  );
-  return new Set(
-    instances
-      .filter(({ state }) => state !== "terminated")
-      .map(({ tags }) => Number(tags.get("aws:ec2launchtemplate:version"))),
-  );
+  const instances = await instancesOf(cloud, id, signal);
+  return new Set(instances.map(({ tags }) => Number(tags.get("aws:ec2launchtemplate:version"))));
+}
+
+/** The instances that were started from a template: EC2 marks each with the template and the version. */
+export async function instancesOf(cloud: Cloud, id: string, signal: AbortSignal): Promise<Instance[]> {
+  const filters = [{ Name: "tag:aws:ec2launchtemplate:id", Values: [id] }];
+  const instances = await describeInstances(cloud, filters, signal);
+  return instances.filter(({ state }) => state !== "terminated" && state !== "shutting-down");
 }

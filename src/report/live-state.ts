@@ -37,7 +37,7 @@ export function nextState(state: LiveState, event: Event): LiveState {
     case "copying":
       return {
         ...state,
-        copying: `${formatBytes(event.bytes)} of ${formatBytes(event.total)}  ${printable(event.path)}`,
+        copying: `${formatBytes(event.bytes)} of ${formatBytes(event.total)}  ${printable(event.path).replaceAll("\n", "?")}`,
       };
     case "service-started":
       return change(`${event.phase} ${event.service}`, {

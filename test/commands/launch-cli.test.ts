@@ -1,7 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { runProgram } from "../../src/base/process.ts";
+import { shellWord } from "../../src/base/quote.ts";
 import { bakeAmi, type CliResult } from "../support/cli.ts";
 import { image, owner } from "../support/leavings.ts";
 import { stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
@@ -116,6 +119,32 @@ test.each<[string, string[], RegExp]>([
   expect(status).toBe(2);
   expect(stdout).toBe("");
 });
+
+const scriptProgram = spawnSync("script", ["--version"]).status === 0;
+
+test.skipIf(!scriptProgram)(
+  `at a terminal the type is picked from pages ${scriptProgram ? "" : "(skipped: needs script of util-linux)"}`,
+  async () => {
+    const words = [process.execPath, join(inject("dist"), "cli.js"), "launch", "web", "--cpu", "8"];
+    // What comes after the choice is refused, so that nothing starts.
+    const command = [...words, "--user-data", "big", "--local", "--owner", owner].map(shellWord).join(" ");
+    const { stdout } = await runProgram(["script", "-qec", command, "/dev/null"], {
+      cwd: home,
+      env: {
+        ...process.env,
+        BAKE_AMI_DATA_DIR: join(home, "data"),
+        BAKE_AMI_LOCAL_DIR: local.directory,
+        COLUMNS: "120",
+      },
+      input: "\n17\n",
+      signal: AbortSignal.timeout(60_000),
+    });
+    expect(stdout).toMatch(/ 1 {2}c5\.2xlarge +8 +16 GiB/);
+    expect(stdout).toMatch(/number or name, Enter for \d+ more, q for none: /);
+    expect(stdout).toMatch(/16 {2}\S+\.2xlarge/);
+    expect(stdout).toContain("the user data takes 16,385 bytes");
+  },
+);
 
 test("the image by its id, beside names", async () => {
   const { stderr } = await launch("web", "--image", baked, "--user-data", "big");

@@ -4,6 +4,8 @@ import {
   DescribeLaunchTemplatesCommand,
   DescribeLaunchTemplateVersionsCommand,
   DescribeSecurityGroupsCommand,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
   type LaunchTemplateVersion,
   type ResponseLaunchTemplateData,
 } from "@aws-sdk/client-ec2";
@@ -11,6 +13,8 @@ import { expect, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
 import { readTags } from "../../src/aws/tags.ts";
 import { newRunId } from "../../src/base/ids.ts";
+import { cleanup } from "../../src/cleanup/cleanup.ts";
+import { deleteTemplate } from "../../src/fleet/template-delete.ts";
 import { makeTemplate, type TemplateOptions, type TemplateResult } from "../../src/fleet/template.ts";
 import { existingTemplate, switchDefault } from "../../src/fleet/template-versions.ts";
 import { findImage } from "../../src/launch/choose-image.ts";
@@ -18,7 +22,7 @@ import { launch, type InstanceSettings, type LaunchOptions } from "../../src/lau
 import { newKeyPair } from "../../src/local/key-format.ts";
 import type { Event } from "../../src/report/events.ts";
 import { failureOf } from "../support/failure.ts";
-import { image as bakedImage, owner } from "../support/leavings.ts";
+import { image as bakedImage, instance as leftInstance, owner } from "../support/leavings.ts";
 import { stateOnlyCloud, type StateOnlyCloud } from "../support/local-cloud.ts";
 import { recorderOf } from "../support/sent-requests.ts";
 
@@ -257,6 +261,40 @@ test("going back to an earlier version", async () => {
   expect(`${error.kind} ${error.message} ${error.hint ?? ""}`).toBe(
     "usage bake-ami-web has no version 7 it has: 2, 1",
   );
+});
+
+test("a template goes with its keys and groups, but not while machines of it run", async () => {
+  await using world = await open();
+  await template(world, { trial: undefined });
+  const found = await existingTemplate(world.cloud, name, owner, signal);
+  const { ec2 } = world.local;
+  const LaunchTemplate = { LaunchTemplateId: found.id, Version: "1" };
+  const { Instances: [started] = [] } = await ec2.send(
+    new RunInstancesCommand({ LaunchTemplate, MinCount: 1, MaxCount: 1 }),
+  );
+  const where = { cloud: world.cloud, listener: () => undefined, signal };
+  const error = await failureOf(deleteTemplate(where, found));
+  expect(error.kind).toBe("usage");
+  expect(error.message).toContain(`${started?.InstanceId ?? "-"} were started from it`);
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=1");
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: [started?.InstanceId ?? ""] }));
+  await deleteTemplate(where, found);
+  expect(await left(world)).toBe(" groups=0 keys=0 live=0");
+});
+
+test("a trial whose command was killed is taken by cleanup; what is of a template is not", async () => {
+  await using world = await open();
+  await template(world, { trial: undefined });
+  const id = await leftInstance(world.local, "trial");
+  const removed = await cleanup({
+    cloud: world.cloud,
+    owner,
+    dryRun: false,
+    listener: () => undefined,
+    signal,
+  });
+  expect(removed.map((each) => each.id)).toEqual([id]);
+  expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
 });
 
 test("somebody else's template is left alone", async () => {

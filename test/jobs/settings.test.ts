@@ -24,6 +24,7 @@ const given: JobArguments = {
   keep: false,
   detach: false,
   output: undefined,
+  knownHosts: undefined,
 };
 
 describe("options", () => {
@@ -50,6 +51,7 @@ describe("options", () => {
     ["persistent spot", {}, { instance: { spot: { kind: "persistent" } } }, "persistent spot"],
     ["protection", {}, { instance: { protect: true } }, "--protect"],
     ["output of nothing", { detach: true, output: "x" }, {}, "--detach"],
+    ["a file of host keys", { knownHosts: "x" }, {}, "--known-hosts"],
     ["a duration that is none", { maxTime: "soon" }, {}, "--max-time soon"],
     ["an environment that is none", { env: ["1X=secret"] }, {}, "--env 1X=..."],
   ])("%s is refused", async (_, change, launch, message) => {

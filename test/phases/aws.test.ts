@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
@@ -176,19 +175,4 @@ describe.skipIf(noTestMachines).each(["dash", "bash"] as const)(`aws.sh under %s
     );
     expect(await machine.run("ls /root/x 2>/dev/null || echo gone")).toBe("gone\n");
   });
-});
-
-test("texts of a JSON document, with both awks", () => {
-  const document = '{"a":"1", "list":["a","b"], "b" : {"a":"no","c":"x\\ny\\u00e9\\ud83d\\ude00"}, "n":1}';
-  for (const awk of ["mawk", "gawk", "busybox"]) {
-    if (spawnSync("which", [awk]).status !== 0) continue;
-    const program = join(import.meta.dirname, "../../phases/lib/json.awk");
-    const words = [...(awk === "busybox" ? ["awk"] : []), "-v", "keys=a c none", "-f", program];
-    const result = spawnSync(awk, words, {
-      input: document,
-      env: { ...process.env, LC_ALL: "C" },
-      encoding: "utf8",
-    });
-    expect([awk, result.stdout]).toEqual([awk, "1\nx\nyé😀\n\n"]);
-  }
 });

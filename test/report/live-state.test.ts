@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Event } from "../../src/report/events.ts";
 import { frameOf, idle, nextState } from "../../src/report/live-state.ts";
-import { lineOf, printable } from "../../src/report/lines.ts";
+import { formatBytes, lineOf, printable } from "../../src/report/lines.ts";
 
 const at = { at: 1000, machineAt: 0, phase: "init" };
 const events: Event[] = [
@@ -46,4 +46,27 @@ test("a failed step says how it failed", () => {
   expect(lineOf({ ...step, status: 0 })).toBeUndefined();
   expect(lineOf({ ...step, status: 3 })).toBe("init package installation: packages ended with status 3");
   expect(lineOf({ ...step, status: 124, reason: "timeout" })).toContain("took too long");
+});
+
+test("how far a copy is, until it is over", () => {
+  const copy: Event[] = [
+    { type: "stage-started", at: 0, stage: "copy" },
+    { type: "copying", at: 1, path: "a\u001b[2J\nb", bytes: 1_250_000, total: 40_000_000, files: 2 },
+  ];
+  const state = copy.reduce(nextState, idle);
+  expect(frameOf(state, 3000, 80, 24)).toEqual(["    3.0 s  copy", "           1.3 MB of 40.0 MB  a?b"]);
+  expect(frameOf(state, 3000, 20, 24)[1]).toBe("           1.3 MB o…");
+  const over = nextState(state, { type: "stage-finished", at: 5000, stage: "copy", durationMs: 5000 });
+  expect(frameOf(over, 6000, 80, 24)).toEqual([]);
+});
+
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1000, "1.0 kB"],
+  [999_949, "999.9 kB"],
+  [999_950, "1.0 MB"],
+  [5e15, "5000.0 TB"],
+])("%d bytes are %s", (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
 });
