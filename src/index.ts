@@ -11,7 +11,12 @@ export * from "./plan/index.ts";
 export * from "./bundle/index.ts";
 export { bake, type BakeOptions, type BakeResult } from "./bake/bake.ts";
 export type { SourceQuery } from "./bake/source.ts";
-export { launch, type LaunchOptions } from "./launch/launch.ts";
+export { launch, type InstanceSettings, type LaunchOptions } from "./launch/launch.ts";
+export type { ElasticIp } from "./launch/elastic-ip.ts";
+export { parameterLines, type GivenParameters } from "./launch/parameters.ts";
+export type { LogName, RequestLine } from "./launch/request-lines.ts";
+export { findTypes, type TypeNeeds } from "./launch/types.ts";
+export type { TypeInfo } from "./aws/type-list.ts";
 export {
   launchMachine,
   MachineHandle,

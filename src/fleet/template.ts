@@ -77,7 +77,10 @@ export async function makeTemplate(options: TemplateOptions): Promise<TemplateRe
   }
   // Without a default to switch there is nothing that a version must prove now.
   if (options.trial !== undefined && makeDefault) {
-    await tryVersion(creation, launch, prepared, access, { template, number: version, trial: options.trial });
+    const tried = { template, number: version, trial: options.trial };
+    await tryVersion(creation, launch, prepared, access, tried).catch((error: unknown) => {
+      throw withFate(error, found);
+    });
   }
   throwIfAborted(signal);
   scope.keepAll();
@@ -161,4 +164,21 @@ async function findOrMake(
     deleteTemplateVersions(cloud, found.id, [version], inner),
   );
   return { template: found, version, isNew: true };
+}
+
+/** The error of a trial, with what it means for the template, and for one that SSH was needed for the way without. */
+function withFate(error: unknown, found: LaunchTemplate | undefined): unknown {
+  if (!(error instanceof BakeError)) return error;
+  const { kind, message, details, cause, hint = "" } = error;
+  const isOfSsh = kind === "login" || kind === "connection" || /over SSH/.test(message);
+  const hints = [
+    hint,
+    isOfSsh ? "verify steps are run over SSH; --verify update goes by the console alone" : "",
+    found === undefined ? "no template was made" : `the default is still version ${found.defaultVersion}`,
+  ];
+  return new BakeError(kind, message, {
+    details,
+    cause,
+    hint: hints.filter((text) => text !== "").join("; "),
+  });
 }

@@ -53,9 +53,14 @@ export async function fromBucket(
 
 const isGone = ({ state }: Instance): boolean => state !== "running" && state !== "pending";
 
-/** @throws BakeError `failed` that says why, when the job's machine does not run any more. */
+/**
+ * Looks whether the job's machine still runs. When the cloud does not tell, there is hope: without a network here, the machine
+ * cannot be reached either.
+ * @throws MachineGone when it does not, BakeError `interrupted`
+ */
 export async function checkMachine(cloud: Cloud, id: string, signal: AbortSignal): Promise<void> {
-  const instance = await findInstance(cloud, id, signal);
+  const instance = await findInstance(cloud, id, signal).catch(() => undefined);
+  throwIfAborted(signal);
   if (instance !== undefined && isGone(instance)) throw new MachineGone(instance);
 }
 

@@ -70,7 +70,9 @@ export async function verifyMachine(options: VerifyOptions): Promise<string[]> {
 
 async function onMachine(options: OnMachine, work: (machine: Machine) => Promise<void>): Promise<void> {
   const { listener, signal } = options;
-  await using machine = new Machine(options.target, { deadlineSeconds: connectDeadlineSeconds });
+  // One that nobody launched here has long had its keys.
+  const patience = options.target.instanceId === undefined ? { loginPatienceSeconds: 0 } : {};
+  await using machine = new Machine(options.target, { deadlineSeconds: connectDeadlineSeconds, ...patience });
   await inStage(listener, "connect", () => machine.connect(signal), options.target.host);
   try {
     await work(machine);

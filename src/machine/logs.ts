@@ -90,5 +90,9 @@ function refused({ target }: Machine, status: number, stderr: string): BakeError
     const hint = `\`bake-ami logs ${target.instanceId ?? "latest"} --list\` shows which there are`;
     return new BakeError("usage", said, { hint });
   }
+  if (/command not found|no such file/i.test(said)) {
+    const hint = `\`bake-ami logs ${target.instanceId ?? "latest"} --console\` shows its console`;
+    return new BakeError("usage", "this machine has no bake-ami, so it has no phase runs", { hint });
+  }
   return new BakeError("failed", `the machine did not show its logs: ${said}`);
 }

@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly checkAlive?: (signal: AbortSignal) => Promise<void>;
   /** Told each time the machine's SSH server speaks, before the login. */
   readonly onAnswer?: () => void;
+  /** How long a refused login key may be refused. Default: as long as a first boot may take to plant it. */
+  readonly loginPatienceSeconds?: number;
   /** What to look at when the machine never answers. */
   readonly hint?: string;
 }
@@ -24,7 +26,7 @@ const bannerPatienceMs = 4000;
 const retryPauseMs = 150;
 
 /** A refused login may only mean that the first boot has not yet planted the key; past this it means what it says. */
-const loginPatienceMs = 30_000;
+const loginPatienceSeconds = 30;
 
 /** How often `checkAlive` is asked. */
 const aliveCheckMs = 3000;
@@ -93,7 +95,8 @@ export class Machine implements AsyncDisposable {
         if (!(error instanceof BakeError)) onAttempt(messageOf(error));
         else if (error.kind === "login") {
           refusedSince ??= Date.now();
-          if (Date.now() - refusedSince > loginPatienceMs) throw error;
+          const patience = this.#options.loginPatienceSeconds ?? loginPatienceSeconds;
+          if (Date.now() - refusedSince >= patience * 1000) throw error;
           onAttempt(error.message);
         } else if (error.kind === "connection") onAttempt(error.message);
         else throw error;

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { get as getTls } from "node:https";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bakeAmi, type CliResult } from "../support/cli.ts";
 import { filesOnDisk } from "../support/image-files.ts";
+import { runLibraryExample } from "../support/library-example.ts";
 import { noLocalMachines, openTestCloud, type TestCloud } from "../support/vm-cloud.ts";
 import { Project } from "../support/project.ts";
 
@@ -17,6 +20,7 @@ interface MachineValue {
     readonly services: string[];
     readonly initialised: string[];
   };
+  readonly boot?: { readonly totalMs: number; readonly parts: Readonly<Record<string, number>> };
 }
 
 /** The result line of a `--json` run. */
@@ -165,9 +169,36 @@ describe.skipIf(noLocalMachines !== undefined)(
       expect(await cloud.leftovers()).toEqual([imageId]);
     });
 
-    test("launch --with hello-cert: init of hello-cert alone, then update of everything", async () => {
-      const [machine] = await launch("hello-web", "--with", "hello-cert", "--open", "80,443");
+    test("launch --with hello-cert: init of hello-cert alone, then update of everything; shown live, and where the time went", async () => {
+      // At the same time a program that uses the library has a machine of its own.
+      const example = runLibraryExample(cloud.directory, "hello-web", "127.0.0.0/8");
+      const result = await run(
+        "launch",
+        "hello-web",
+        "--with",
+        "hello-cert",
+        "--open",
+        "80,443",
+        "--tail",
+        "--json",
+      );
+      if (result.status !== 0) throw new Error(`${result.stdout.slice(-3000)}${result.stderr}`);
+      expect(result.stdout).toMatch(
+        /"type":"service-finished".*"phase":"init","service":"hello-cert","result":"ok"/,
+      );
+      expect(result.stdout).toMatch(/"type":"phase-finished".*"phase":"update","result":"ok"/);
+      const value = resultOf(result.stdout);
+      const [machine] = Array.isArray(value) ? value.filter(isMachine) : [];
       if (machine === undefined) throw new Error("no machine");
+      const { parts, totalMs } = machine.boot ?? { parts: {}, totalMs: -1 };
+      console.log("from launch to service", parts);
+      expect(Object.keys(parts)).toEqual(["launchMs", "bootMs", "servicesMs", "hookMs"]);
+      expect(Object.values(parts).reduce((a, b) => a + b, 0)).toBe(totalMs);
+      expect(Math.min(...Object.values(parts))).toBeGreaterThanOrEqual(0);
+      const ran = await example;
+      expect(ran.output).toMatch(/^i-[0-9a-f]+ at 127\.\S+: update ok$/m);
+      expect(ran.output).toContain("status 0, 3 lines");
+      expect([ran.status, ran.sorted]).toEqual([0, "1\n2\n3\n"]);
       expect(machine.update?.initialised).toEqual(["hello-cert"]);
       const journal = await ssh(machine, "sudo journalctl --no-pager -o cat -t bake-ami");
       const inits = [...journal.matchAll(/event=service-finished phase=init service=(\S+) result=ok/g)].map(
@@ -181,11 +212,23 @@ describe.skipIf(noLocalMachines !== undefined)(
         expect(journal).toContain(`event=service-finished phase=update service=${service} result=ok`);
       }
       expect(await page(machine, 443)).toContain(machine.id);
-      expect((await run("logs", machine.id)).stdout).toContain("phase=update");
-      expect((await run("ls")).stdout).toMatch(
-        new RegExp(`${machine.id} +running .* ok +hello-web \\+hello-cert`),
+      const listed = (await run("logs", machine.id, "--list")).stdout;
+      const [, phaseRun = ""] = /^update +(\S+) .* ok$/m.exec(listed) ?? [];
+      const logged = await run("logs", machine.id, "--run", phaseRun, "--follow");
+      expect(logged.stdout).toMatch(
+        /service-finished phase=init service=hello-cert[\s\S]*phase-finished phase=update/,
       );
-      expect((await run("terminate", "latest")).status).toBe(0);
+      expect((await run("logs", machine.id, "--console")).stdout).toContain(
+        `bake-ami: times run=${phaseRun} `,
+      );
+      project.write("to send/a", "1\n");
+      expect((await run("cp", "to send", `${machine.id}:sent`)).stderr).toMatch(/copied 1 file, 2 B in/);
+      expect((await run("cp", `${machine.id}:sent/a`, `${machine.id}:/etc/hostname`, ".")).status).toBe(0);
+      expect(readFileSync(join(project.directory, "a"), "utf8")).toBe("1\n");
+      expect((await run("ls")).stdout).toMatch(
+        new RegExp(`${machine.id} +running .* on-demand .* ok +[0-9.]+ s +hello-web \\+hello-cert`),
+      );
+      expect((await run("terminate", machine.id)).status).toBe(0);
       expect(await cloud.leftovers()).toEqual([imageId]);
     });
 

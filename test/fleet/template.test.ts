@@ -12,6 +12,7 @@ import {
 import { expect, test } from "vitest";
 import { Cloud } from "../../src/aws/cloud.ts";
 import { readTags } from "../../src/aws/tags.ts";
+import { BakeError } from "../../src/base/errors.ts";
 import { newRunId } from "../../src/base/ids.ts";
 import { cleanup } from "../../src/cleanup/cleanup.ts";
 import { deleteTemplate } from "../../src/fleet/template-delete.ts";
@@ -179,6 +180,7 @@ test("a version whose update fails is gone again, and the default stays", async 
   expect(error.kind).toBe("phase-failed");
   expect(error.message).toMatch(/^the update failed on i-/);
   expect(error.details).toEqual(["web: update: step 10-start.sh ended with status 3"]);
+  expect(error.hint).toBe("the default is still version 1");
   expect(await left(world)).toBe("1* groups=1 keys=1 live=0");
 });
 
@@ -186,6 +188,16 @@ test("when the first version fails, no template, group or key is left", async ()
   await using world = await open();
   world.console = broken;
   await expect(template(world)).rejects.toMatchObject({ kind: "phase-failed" });
+  expect(await left(world)).toBe(" groups=0 keys=0 live=0");
+});
+
+test("verify steps are run over SSH; a machine that lets nobody in fails, with the way without", async () => {
+  await using world = await open();
+  const reach = (): Promise<never> =>
+    Promise.reject(new BakeError("login", "it does not accept the login key"));
+  const error = await failureOf(template(world, { trial: { waitSeconds: 60, reach } }));
+  expect(error.message).toBe("it does not accept the login key");
+  expect(error.hint).toMatch(/--verify update goes by the console alone; no template was made/);
   expect(await left(world)).toBe(" groups=0 keys=0 live=0");
 });
 

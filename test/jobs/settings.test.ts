@@ -1,15 +1,18 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Cloud } from "../../src/aws/cloud.ts";
 import { jobSettings, wordsAfter, type JobArguments } from "../../src/commands/run-settings.ts";
 import { jobTimes } from "../../src/jobs/boot.ts";
 import { splitRequest } from "../../src/jobs/log-place.ts";
-import { MachineGone } from "../../src/jobs/lost.ts";
+import { checkMachine, MachineGone } from "../../src/jobs/lost.ts";
 import { commandFile, environmentFile, orderFile, readEnvironment } from "../../src/jobs/order.ts";
 import { readEnd } from "../../src/jobs/remote.ts";
 import { planUploads } from "../../src/jobs/uploads.ts";
 import type { RequestLine } from "../../src/launch/request-lines.ts";
 import { instance } from "../cleanup/support.ts";
 import { failureOf } from "../support/failure.ts";
+import { scriptedHandler, xmlError } from "../support/scripted-handler.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { Project } from "../support/project.ts";
 import { order } from "./support.ts";
 
@@ -193,4 +196,12 @@ test("a spot machine that was taken back is called one", () => {
     stateReason: "Server.SpotInstanceTermination: Spot instance termination",
   });
   expect(gone.message).toBe("the job's machine i-1 is gone: EC2 took the spot machine back");
+});
+
+test("a cloud that does not answer says nothing about the machine", async () => {
+  const requestHandler = scriptedHandler(() => xmlError(503, "Unavailable", "The service is unavailable"));
+  const clock = new VirtualClock();
+  const credentials = { accessKeyId: "x", secretAccessKey: "x" };
+  const cloud = new Cloud({ region: "local", credentials, requestHandler, clock });
+  await clock.run(() => checkMachine(cloud, "i-0123456789abcdef0", new AbortController().signal));
 });
