@@ -31,7 +31,7 @@ const notFound: Readonly<Record<Kind, { readonly notFound: string; readonly noun
   keyPair: idKinds.keyPair,
 };
 
-/** Parameters that hold other people's words, in which an id means nothing. */
+/** Parameters that hold other people's words, in which an id means nothing, or what is looked up only later. */
 const freeText = new Set([
   "Action",
   "Version",
@@ -40,6 +40,7 @@ const freeText = new Set([
   "TagSpecification",
   "UserData",
   "ClientToken",
+  "LaunchTemplateData",
 ]);
 
 /** Names that a call gives to what it makes or (EC2 deletes a key pair that is not there without a word) ends. */
