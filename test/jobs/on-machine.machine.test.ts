@@ -141,6 +141,19 @@ describe.skipIf(noTestMachines !== undefined)(`a job on its machine ${skipped}`,
     expect(await machine.run(`${program} seen b`)).toBe("0\n");
   });
 
+  test("files that came half are no job; sent again, they are", async () => {
+    const wanted = order("exit 2");
+    await expect(deliver(machine, wanted, [], 3000)).rejects.toThrow(/tar/);
+    expect((await machine.exec(`${program} start`)).status).not.toBe(0);
+    await deliver(machine, wanted);
+    await start();
+    expect((await follow(machine)).status).toBe("2");
+    // One that runs, or ran, is not replaced.
+    await deliver(machine, order("exit 3"));
+    await start();
+    expect((await follow(machine)).status).toBe("2");
+  });
+
   test("values of the environment are in no log and in no list of processes", async () => {
     await deliver(
       machine,
