@@ -72,8 +72,14 @@ tell_times() {
 
 # One file for each run, for whoever ships logs; the newest 20 of a phase stay.
 write_log() {
-    journalctl --quiet --all --utc --no-hostname --output=with-unit --since="@$started" \
-        --identifier=bake-ami --identifier=bake-ami-step >"$logs/$phase-$started_utc-$run.log" || :
+    log=$logs/$phase-$started_utc-$run.log
+    # The last event reaches the journal through a pipe; on a busy machine that takes a moment.
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        journalctl --quiet --all --utc --no-hostname --output=with-unit --since="@$started" \
+            --identifier=bake-ami --identifier=bake-ami-step >"$log" || break
+        if grep -q "event=phase-finished phase=$phase run=$run " "$log"; then break; fi
+        sleep 0.1
+    done
     set +f
     set -- "$logs/$phase"-*.log
     set -f

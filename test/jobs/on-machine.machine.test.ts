@@ -141,6 +141,33 @@ describe.skipIf(noTestMachines !== undefined)(`a job on its machine ${skipped}`,
     expect(await machine.run(`${program} seen b`)).toBe("0\n");
   });
 
+  test("files that came half are no job; sent again, they are", async () => {
+    const wanted = order("exit 2");
+    await expect(deliver(machine, wanted, [], 3000)).rejects.toThrow(/tar/);
+    expect((await machine.exec(`${program} start`)).status).not.toBe(0);
+    await deliver(machine, wanted);
+    await start();
+    expect((await follow(machine)).status).toBe("2");
+    // One that runs, or ran, is not replaced.
+    await deliver(machine, order("exit 3"));
+    await start();
+    expect((await follow(machine)).status).toBe("2");
+  });
+
+  test("values of the environment are in no log and in no list of processes", async () => {
+    await deliver(
+      machine,
+      order('sleep 1; test -n "$TOKEN"', { environment: new Map([["TOKEN", "hunter2secret"]]) }),
+    );
+    await machine.run(`${program} start; sleep 0.5`);
+    const found = await machine.run(
+      "journalctl --sync; { journalctl --no-pager -o export; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; " +
+        "systemctl show 'bake-ami-*'; cat /run/bake-ami/job/* /var/log/bake-ami/*; } 2>/dev/null | grep -c [h]unter2secret || :",
+    );
+    expect(found).toBe("0\n");
+    expect((await follow(machine)).status).toBe("0");
+  });
+
   test("states", async () => {
     expect((await machine.exec(`${program} status`)).status).not.toBe(0);
     await deliver(machine, order("sleep 0.5"));

@@ -20,15 +20,16 @@ export function order(script: string, change: Partial<JobOrder> = {}): JobOrder 
   };
 }
 
-/** Brings a job to the machine as the caller does. */
+/** Brings a job to the machine as the caller does, or its first bytes alone. */
 export async function deliver(
   machine: TestMachine,
   wanted: JobOrder,
   uploads: readonly Upload[] = [],
+  first = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   const archive = await buffer(await packJob(wanted, uploads));
   const command = `program=$(cat <<'END-OF-PROGRAM'\n${receiveProgram()}\nEND-OF-PROGRAM\n)\nexec sh -c "$program"`;
-  await machine.run(command, archive);
+  await machine.run(command, archive.subarray(0, first));
 }
 
 /** The machine without the job that it had, as if it were new. */

@@ -129,9 +129,10 @@ describe.skipIf(noTestMachines)(`trouble in a phase${skipped}`, () => {
     const times = (await machine.run("cat /root/times")).trim().split("\n").map(Number);
     const [first = 0, second = 0, third = 0] = times;
     expect(second - first).toBeGreaterThan(1.9);
-    expect(second - first).toBeLessThan(3.5);
+    // What is over the pause is the computer's, which may be busy; the pauses themselves are in the events.
+    expect(second - first).toBeLessThan(6);
     expect(third - second).toBeGreaterThan(3.9);
-    expect(third - second).toBeLessThan(5.5);
+    expect(third - second).toBeLessThan(8);
     expect(result.events.filter(({ event }) => event === "step-retry").map(({ delay }) => delay)).toEqual([
       "2",
       "4",
