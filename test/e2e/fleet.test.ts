@@ -25,11 +25,11 @@ describe.skipIf(noLocalMachines !== undefined)(
       await cloud[Symbol.asyncDispose]();
     });
 
-    const run = (...args: string[]): Promise<CliResult> =>
-      bakeAmi([...args, "--local"], { cwd: project.directory, env: cloud.env });
-    const good = async (...args: string[]): Promise<string> => {
-      const { status, stdout, stderr } = await run(...args);
-      if (status !== 0) throw new Error(`status ${status} of ${args.join(" ")}: ${stdout}${stderr}`);
+    const run = (verb: string, ...args: string[]): Promise<CliResult> =>
+      bakeAmi([verb, "--local", ...args], { cwd: project.directory, env: cloud.env });
+    const good = async (verb: string, ...args: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await run(verb, ...args);
+      if (status !== 0) throw new Error(`status ${status} of ${verb} ${args.join(" ")}: ${stdout}${stderr}`);
       return stdout.trim();
     };
     const machines = async (): Promise<string[]> =>
