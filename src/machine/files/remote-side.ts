@@ -1,41 +1,12 @@
 import type { SFTPWrapper, Stats } from "ssh2";
 import { BakeError, messageOf } from "../../base/errors.ts";
+import { Calls, type Done } from "./calls.ts";
 import { keptBits, parentOf, type Entry, type OpenFile, type Side } from "./side.ts";
 
 /** SFTP's words for what went wrong; anything else is FAILURE. (draft-ietf-secsh-filexfer-02, which OpenSSH speaks) */
 const noSuchFile = 2;
 const permissionDenied = 3;
 const failure = 4;
-
-/**
- * Calls with a callback as promises. When the connection is gone ssh2 calls nobody back, so all that wait are told here.
- */
-class Calls {
-  readonly #waiting = new Set<(error: Error) => void>();
-  #lost: Error | undefined;
-
-  constructor(closed: Promise<void>) {
-    void closed.then(() => {
-      const lost = new Error("the SSH connection was lost");
-      this.#lost = lost;
-      for (const reject of this.#waiting) reject(lost);
-    });
-  }
-
-  async make<T>(call: (done: Done<T>) => void): Promise<T> {
-    if (this.#lost !== undefined) throw this.#lost;
-    return await new Promise<T>((resolve, reject) => {
-      this.#waiting.add(reject);
-      call((error, value) => {
-        this.#waiting.delete(reject);
-        if (error === null || error === undefined) resolve(value);
-        else reject(error);
-      });
-    });
-  }
-}
-
-type Done<T> = (error: Error | null | undefined, value: T) => void;
 
 /** The files of a machine, as its SFTP server shows them. */
 export class RemoteSide implements Side {
