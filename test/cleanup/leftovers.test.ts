@@ -24,7 +24,9 @@ const everything: Wanted = {
 /** Ids, in the order in which they go. */
 function ids(found: Leftovers): string[] {
   const { instances, images, snapshots, groups, keys, addresses, spotRequests } = found;
-  return [instances, images, snapshots, groups, keys, addresses, spotRequests].flatMap((list) => list.map(({ id }) => id));
+  return [instances, images, snapshots, groups, keys, addresses, spotRequests].flatMap((list) =>
+    list.map(({ id }) => id),
+  );
 }
 
 const find = (inventory: Partial<Inventory>, wanted: Partial<Wanted> = {}): string[] =>

@@ -40,5 +40,14 @@ export function image(
 }
 
 export function inventoryOf(parts: Partial<Inventory>): Inventory {
-  return { instances: [], images: [], snapshots: [], groups: [], keys: [], addresses: [], spotRequests: [], ...parts };
+  return {
+    instances: [],
+    images: [],
+    snapshots: [],
+    groups: [],
+    keys: [],
+    addresses: [],
+    spotRequests: [],
+    ...parts,
+  };
 }

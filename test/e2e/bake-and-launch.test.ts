@@ -226,7 +226,9 @@ describe.skipIf(noLocalMachines !== undefined)(
       expect((await run("cp", `${machine.id}:sent/a`, `${machine.id}:/etc/hostname`, ".")).status).toBe(0);
       expect(readFileSync(join(project.directory, "a"), "utf8")).toBe("1\n");
       expect((await run("ls")).stdout).toMatch(
-        new RegExp(`${machine.id} +running .* on-demand .* ok +\\d\\S*(?: min \\d+)? s +hello-web \\+hello-cert`),
+        new RegExp(
+          `${machine.id} +running .* on-demand .* ok +\\d\\S*(?: min \\d+)? s +hello-web \\+hello-cert`,
+        ),
       );
       expect((await run("terminate", machine.id)).status).toBe(0);
       expect(await cloud.leftovers()).toEqual([imageId]);
