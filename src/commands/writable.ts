@@ -1,9 +1,12 @@
 import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
+import { access, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BakeError, systemCodeOf } from "../base/errors.ts";
 import { troubleWithFile } from "../base/file-trouble.ts";
 import { remedyFor } from "./system-errors.ts";
+
+/** procfs and sysfs (linux/magic.h): Node tries for ever to make a directory in them. */
+const kernelFilesystems: ReadonlySet<number> = new Set([0x9fa0, 0x62656572]);
 
 /**
  * Checks that a directory can be written to, or made, and files in it that are there already, before anything else is
@@ -27,6 +30,9 @@ export async function checkWritable(
   }
   if (trouble !== undefined && trouble !== "absent") {
     throw cannotUse(directory, trouble.code, trouble.text, environment);
+  }
+  if (path !== directory && kernelFilesystems.has((await statfs(path)).type)) {
+    throw cannotUse(directory, "EROFS", `nothing can be made in ${path}`, environment);
   }
   for (const name of files) {
     const file = join(directory, name);

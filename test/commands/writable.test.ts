@@ -31,6 +31,16 @@ test("a directory that is there or can be made will do, and nothing is made", as
   }).toThrow(/ENOENT/);
 });
 
+test.skipIf(process.platform !== "linux").each(["/proc/new/a", "/sys/new"])(
+  "%s, where nothing can be made, is refused and not tried",
+  async (directory) => {
+    const refusal = await checkWritable(directory, {}).then(() => "none", told);
+    expect(refusal).toMatch(
+      /^usage: cannot write to \S+: (nothing can be made in|permission denied|.*read-only)/,
+    );
+  },
+);
+
 test.each(["file", "file/below"])("%s is refused with the place and the remedy", async (path) => {
   const directory = join(home, path);
   const environment = { BAKE_AMI_DATA_DIR: directory };
