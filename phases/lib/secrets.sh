@@ -35,8 +35,8 @@ drop_update_parameters() {
 }
 
 check_required() {
-    while IFS=$tab read -r variable parameter of; do
-        if [ "$1/$of" = init/update ]; then continue; fi
+    while IFS=$tab read -r variable parameter used_by; do
+        if [ "$1/$used_by" = init/update ]; then continue; fi
         eval "value=\${$variable-}"
         if [ -z "$value" ]; then
             why="its parameter $parameter must have a value and has none"

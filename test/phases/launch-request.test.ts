@@ -5,7 +5,7 @@ import { writeRequest, type RequestLine } from "../../src/launch/request-lines.t
 import { launchUserData } from "../../src/launch/user-data.ts";
 import { noTestMachines, type TestMachine } from "../support/nspawn.ts";
 import { fakeMetadata, type TestMetadata } from "./metadata.ts";
-import { happened, machineWith, Project, runPhase, sh, type Happened } from "./support.ts";
+import { happened, machineWith, names, Project, runPhase, sh, type Happened } from "./support.ts";
 
 const skipped = noTestMachines === undefined ? "" : ` (${noTestMachines})`;
 
@@ -176,9 +176,10 @@ describe.skipIf(noTestMachines)(`the launch request${skipped}`, () => {
       "web: update: its parameter token must have a value and has none",
     ]);
     const lines = [set("web", "token", "given")];
-    expect((await bootWith(machine, metadata, launchUserData({ lines }))).end).toMatchObject({
-      result: "ok",
-    });
+    const given = await bootWith(machine, metadata, launchUserData({ lines }));
+    expect(given.end).toMatchObject({ result: "ok" });
+    // Each event says whose it is, the last one too.
+    expect(names(given, "service-finished", "update")).toEqual(["web"]);
     expect(await machine.run("cat /root/web")).toBe("given\n");
   });
 });
