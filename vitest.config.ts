@@ -1,7 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// The suites that share one machine's CPU with virtual machines run one file at a time;
-// see scripts/test.sh for the order in which the groups run.
+// Suites on virtual and nspawn machines run after the others, two files at a time.
 const slow = ["test/phases/**/*.test.ts", "test/e2e/**/*.test.ts", "test/**/*.machine.test.ts"];
 
 export default defineConfig({
@@ -23,7 +22,9 @@ export default defineConfig({
           include: slow,
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // Most of their time machines are waited for; the unit tests would be in their way.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -164,8 +164,9 @@ function problemOfOne(error: Error): Problem | undefined {
   }
   // What stands behind them is why there are none, and another attempt finds none either.
   if (error.name === "CredentialsProviderError" || error.name === "TokenProviderError") return "permanent";
-  // An answer came that nobody can read, such as half of one, or the page of a proxy.
-  if (metadata !== undefined) return "unavailable";
+  // An answer came that nobody can read, such as half of one, or the page of a proxy. The SDK marks whatever is thrown on the
+  // way so, also what the cloud on this computer says of a file or a tool that is missing.
+  if (metadata !== undefined && !(error instanceof BakeError)) return "unavailable";
   if (connectionCodes.has(systemCodeOf(error) ?? "")) return "unavailable";
   // What a passed deadline of one attempt looks like; an interruption never gets here.
   return error.name === "TimeoutError" || error.name === "AbortError" ? "unavailable" : undefined;

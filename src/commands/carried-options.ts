@@ -71,7 +71,13 @@ const namesMachine = /\s--machine\s/;
 
 /** A text with these options in every command of bake-ami that it shows between backticks. */
 export function carryInto(text: string, carried: CarriedOptions): string {
-  return text.replaceAll(/`bake-ami ([^`]+)`/g, (_, command: string) => {
+  const shown = carried.cloud.includes("--local")
+    ? text.replaceAll(
+        /`aws ([^`]+)`/g,
+        "`aws --endpoint-url URL $1`, with the URL that `bake-ami local serve` prints",
+      )
+    : text;
+  return shown.replaceAll(/`bake-ami ([^`]+)`/g, (_, command: string) => {
     const [verb = ""] = command.split(" ");
     if (command.endsWith("--help")) return `\`bake-ami ${command}\``;
     const wanted = [

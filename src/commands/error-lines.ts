@@ -6,9 +6,9 @@ import type { Context } from "./context.ts";
 export function errorLines(error: unknown, debug: boolean): string[] {
   const lines = [`bake-ami: ${messageOf(error)}`];
   if (error instanceof BakeError) {
-    if (error.cause instanceof Error && !error.message.includes(error.cause.message)) {
-      lines.push(`  because: ${error.cause.message}`);
-    }
+    const why = error.cause instanceof Error ? error.cause.message : "";
+    // The SDK's word for an answer without a body.
+    if (why !== "UnknownError" && !error.message.includes(why)) lines.push(`  because: ${why}`);
     lines.push(...error.details.map((line) => `  ${line}`));
     if (error.hint !== undefined && error.hint !== "") lines.push(`  hint: ${error.hint}`);
   } else if (!debug) lines.push("  hint: this is a fault of bake-ami; run again with --debug and report it");

@@ -7,8 +7,9 @@ import { findImage, type Choice } from "../launch/choose-image.ts";
 import { checkLate } from "../launch/known-services.ts";
 import type { LaunchOptions } from "../launch/launch.ts";
 import { logLines } from "../launch/log-lines.ts";
-import { parameterLines } from "../launch/parameters.ts";
+import { parameterLines, referencesOf } from "../launch/parameters.ts";
 import type { LogName, RequestLine } from "../launch/request-lines.ts";
+import type { Listener } from "../report/events.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { openEndpoint, type Endpoint } from "./endpoint.ts";
 import { tellChoice } from "./launch-notes.ts";
@@ -55,6 +56,9 @@ export async function launchRequest(
   const choice = await findImage(cloud, { owner, names, image, extra, local, architecture }, signal);
   checkLate(choice, local);
   const lines = parameterLines(settings.values, choice, catalog, listener);
+  if (settings.instance.instanceProfile === undefined) {
+    warnOfNoRole(referencesOf(lines, choice, catalog), listener);
+  }
   const instanceType = await typeOf(settings, endpoint, choice, context, session);
   tellChoice(choice, local, listener);
   const told = await tellOfBuckets(cloud, settings, choice, purpose, session);
@@ -81,6 +85,16 @@ export async function launchRequest(
       signal,
     },
   };
+}
+
+function warnOfNoRole(references: readonly string[], listener: Listener): void {
+  if (references.length === 0) return;
+  listener({
+    type: "warning",
+    at: Date.now(),
+    message: `${references.join(", ")} ${references.length === 1 ? "is" : "are"} in Parameter Store, which machines without a role cannot read`,
+    hint: "give a role that may with --instance-profile, or another value with --set",
+  });
 }
 
 /** @throws BakeError `usage` for a type that there is not, and when `--arch` says otherwise. */

@@ -29,9 +29,8 @@ export const servicesVerb: Verb = (parser, context) =>
           builtIn ? "built in" : "",
         ];
         const suffix = notes.filter((note) => note !== "").join("; ");
-        context.stdout.write(
-          `${name.padEnd(width)}  ${description ?? ""}${suffix === "" ? "" : `${description === undefined ? "" : " "}(${suffix})`}\n`,
-        );
+        const about = [description ?? "", suffix === "" ? "" : `(${suffix})`].filter((text) => text !== "");
+        context.stdout.write(`${`${name.padEnd(width)}  ${about.join(" ")}`.trimEnd()}\n`);
       }
     },
   );

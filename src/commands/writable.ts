@@ -25,8 +25,9 @@ export async function checkWritable(
     path = dirname(path);
     trouble = await tryPath(path, all);
   }
-  if (trouble === undefined && !(await stat(path)).isDirectory()) {
-    throw cannotUse(directory, "ENOTDIR", "it is no directory", environment);
+  // A file without its run bits is "permission denied" too, which names the wrong cause.
+  if (trouble !== "absent" && (await isOther(path))) {
+    throw cannotUse(directory, "ENOTDIR", `${path === directory ? "it" : path} is no directory`, environment);
   }
   if (trouble !== undefined && trouble !== "absent") {
     throw cannotUse(directory, trouble.code, trouble.text, environment);
@@ -39,6 +40,13 @@ export async function checkWritable(
     const found = await tryPath(file, constants.R_OK | constants.W_OK);
     if (found !== undefined && found !== "absent") throw cannotUse(file, found.code, found.text, environment);
   }
+}
+
+async function isOther(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => !found.isDirectory(),
+    () => false,
+  );
 }
 
 async function tryPath(

@@ -52,6 +52,29 @@ export function parameterLines(
   return lines;
 }
 
+/**
+ * What the machines of a launch will look for in Parameter Store, as `service.parameter`: what the launch says, and else the
+ * catalog here. Sorted.
+ */
+export function referencesOf(
+  lines: readonly RequestLine[],
+  { image, late }: Choice,
+  catalog: Catalog | undefined,
+): string[] {
+  const services = catalog?.services ?? new Map<string, never>();
+  const onMachine = [...initOf(image.tags).keys(), ...required(late, services)];
+  const set = lines.flatMap((line) => (line.kind === "set" ? [`${line.service}.${line.parameter}`] : []));
+  const declared = onMachine.flatMap((name) =>
+    [...(services.get(name)?.parameters ?? [])].flatMap(([parameter, { from }]) =>
+      from === undefined || set.includes(`${name}.${parameter}`) ? [] : [`${name}.${parameter}`],
+    ),
+  );
+  const given = lines.flatMap((line) =>
+    line.kind === "secret" ? [`${line.service}.${line.parameter}`] : [],
+  );
+  return [...new Set([...declared, ...given])].sort();
+}
+
 function asItIs(service: string, parameter: string, text: string): RequestLine {
   const name = referenceIn(text);
   return name === undefined

@@ -27,7 +27,12 @@ test.each([
   ["`bake-ami plan web`", "`bake-ami plan web`"],
   ["`bake-ami apply web --host a@b`", "`bake-ami apply web --host a@b`"],
   ["`bake-ami ls --help`", "`bake-ami ls --help`"],
-  ["bake-ami is a program; `aws ec2 describe-images`", "bake-ami is a program; `aws ec2 describe-images`"],
+  ["bake-ami is a program", "bake-ami is a program"],
+  // Else it would go to the account that the user has.
+  [
+    "make it: `aws s3 mb s3://b`",
+    "make it: `aws --endpoint-url URL s3 mb s3://b`, with the URL that `bake-ami local serve` prints",
+  ],
 ])("%s becomes %s", (text, expected) => {
   expect(carryInto(text, local)).toBe(expected);
 });
@@ -35,6 +40,7 @@ test.each([
 test("Region, profile and owner go along as a shell reads them, the project where it is read", () => {
   const options = "--region eu-west-1 --profile 'my work' --owner ann";
   expect(carryInto("`bake-ami logs i-1`", aws)).toBe(`\`bake-ami logs i-1 ${options}\``);
+  expect(carryInto("`aws s3 mb s3://b`", aws)).toBe("`aws s3 mb s3://b`");
   expect(carryInto("`bake-ami web`", aws)).toBe(`\`bake-ami web ${options} --project /p\``);
   expect(carryInto("`bake-ami plan web`", aws)).toBe("`bake-ami plan web --project /p`");
   expect(carryInto("`bake-ami web --region x`", aws)).toBe(

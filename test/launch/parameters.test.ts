@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { BakeError, messageOf } from "../../src/base/errors.ts";
 import type { Catalog } from "../../src/catalog/service.ts";
-import { parameterLines } from "../../src/launch/parameters.ts";
+import { parameterLines, referencesOf } from "../../src/launch/parameters.ts";
 import type { RequestLine } from "../../src/launch/request-lines.ts";
 import type { Event } from "../../src/report/events.ts";
 import { catalog, parameter, service } from "../plan/catalogs.ts";
@@ -94,4 +94,26 @@ test("what only the image's catalog knows is passed on, with a note", () => {
   ]);
   expect(notes).toContain("not checked, because the catalog here does not have them: web.any, web.token");
   expect(linesOf({ theirs: { x: "1" } }, ["theirs"]).lines).toHaveLength(1);
+});
+
+test("what the machines look for in Parameter Store: the launch's word first, then the catalog's", () => {
+  const known = catalog([
+    service("web", {
+      parameters: new Map([
+        ["token", parameter({ secret: true, from: "/a", phase: "update" })],
+        ["host", parameter({ from: "/b", phase: "update" })],
+        ["port", parameter({ phase: "update" })],
+      ]),
+    }),
+    service("site", { requires: ["db"] }),
+    service("db", { parameters: new Map([["key", parameter({ from: "/c", phase: "update" })]]) }),
+    service("other", { parameters: new Map([["key", parameter({ from: "/d", phase: "update" })]]) }),
+  ]);
+  const choice = { image, covered: ["web"], late: ["site"] };
+  const lines: RequestLine[] = [
+    { kind: "set", service: "web", parameter: "host", value: "x" },
+    { kind: "secret", service: "web", parameter: "port", name: "/p" },
+  ];
+  expect(referencesOf(lines, choice, known)).toEqual(["db.key", "web.port", "web.token"]);
+  expect(referencesOf(lines, choice, undefined)).toEqual(["web.port"]);
 });

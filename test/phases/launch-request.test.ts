@@ -178,8 +178,8 @@ describe.skipIf(noTestMachines)(`the launch request${skipped}`, () => {
     const lines = [set("web", "token", "given")];
     const given = await bootWith(machine, metadata, launchUserData({ lines }));
     expect(given.end).toMatchObject({ result: "ok" });
-    // Each event says whose it is, the last one too.
-    expect(names(given, "service-finished", "update")).toEqual(["web"]);
+    // Each event says whose it is, at both boots.
+    expect(names(given, "service-finished", "update")).toEqual(["web", "web"]);
     expect(await machine.run("cat /root/web")).toBe("given\n");
   });
 });
