@@ -46,9 +46,12 @@ describe.skipIf(noTestMachines !== undefined)(`a job on its machine ${skipped}`,
       reason: reason === "-" ? null : reason,
       logBytes: ended.output.length,
     });
-    expect(await machine.console()).toContain(
-      `bake-ami: job run=20260102-030405-abcdef result=finished status=${status} log=none reason=${reason}`,
-    );
+    // The console is written behind the back of whoever follows.
+    await expect
+      .poll(async () => await machine.console(), { timeout: 10_000 })
+      .toContain(
+        `bake-ami: job run=20260102-030405-abcdef result=finished status=${status} log=none reason=${reason}`,
+      );
   });
 
   test("megabytes of any bytes come whole, from any byte on", async () => {
