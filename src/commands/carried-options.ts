@@ -74,7 +74,7 @@ export function carryInto(text: string, carried: CarriedOptions): string {
   const shown = carried.cloud.includes("--local")
     ? text.replaceAll(
         /`aws ([^`]+)`/g,
-        "`aws --endpoint-url URL $1`, with the URL that `bake-ami local serve` prints",
+        "`aws --endpoint-url URL $1` (the URL is what `bake-ami local serve` prints)",
       )
     : text;
   return shown.replaceAll(/`bake-ami ([^`]+)`/g, (_, command: string) => {

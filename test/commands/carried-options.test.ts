@@ -31,7 +31,7 @@ test.each([
   // Else it would go to the account that the user has.
   [
     "make it: `aws s3 mb s3://b`",
-    "make it: `aws --endpoint-url URL s3 mb s3://b`, with the URL that `bake-ami local serve` prints",
+    "make it: `aws --endpoint-url URL s3 mb s3://b` (the URL is what `bake-ami local serve` prints)",
   ],
 ])("%s becomes %s", (text, expected) => {
   expect(carryInto(text, local)).toBe(expected);
