@@ -1,5 +1,5 @@
 import type { Verb } from "./context.ts";
-import { withHostOptions } from "./on-machine.ts";
+import { withHostOptions, withSetOption } from "./on-machine.ts";
 
 export const applyVerb: Verb = (parser, context) =>
   parser.command(
@@ -7,7 +7,7 @@ export const applyVerb: Verb = (parser, context) =>
     "init and update on a machine that exists already; no image",
     (y) =>
       withHostOptions(
-        y.positional("services", {
+        withSetOption(y).positional("services", {
           type: "string",
           array: true,
           demandOption: true,
@@ -19,12 +19,6 @@ export const applyVerb: Verb = (parser, context) =>
           describe: "a machine of yours: its id, its beginning, or latest",
         })
         .option("verify", { type: "boolean", default: false, describe: "run their verify steps after that" })
-        .option("set", {
-          type: "string",
-          array: true,
-          default: [],
-          describe: "value of a parameter: service.parameter=value",
-        })
         .example("bake-ami apply web --machine latest", "what has changed, onto the newest machine")
         .example("bake-ami apply web --host admin@192.0.2.10", "onto a machine from anywhere"),
     async (argv) => {

@@ -1,23 +1,18 @@
 import type { Verb } from "./context.ts";
+import { withReachOptions } from "./on-machine.ts";
 
 export const attachVerb: Verb = (parser, context) =>
   parser.command(
     "attach <machine>",
     "follow the job of a machine from its beginning, and end with its status",
     (y) =>
-      y
+      withReachOptions(y)
         .positional("machine", {
           type: "string",
           demandOption: true,
           describe: "instance id, its beginning, or latest",
         })
-        .option("output", { type: "string", describe: "file for the output, besides stdout" })
-        .option("identity", { type: "string", describe: "private key to log in with" })
-        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
-        .option("ssh-proxy-command", {
-          type: "string",
-          describe: "reach the machine through this; %h %p %r %i",
-        }),
+        .option("output", { type: "string", describe: "file for the output, besides stdout" }),
     async (argv) => {
       const [{ runSession }, { reachMachine }, { attachJob }, { openSinks }] = await Promise.all([
         import("./session.ts"),

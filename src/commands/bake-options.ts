@@ -1,9 +1,10 @@
 import type { Argv } from "yargs";
+import { withSetOption } from "./on-machine.ts";
 import { withVolumeOptions } from "./volume-options.ts";
 
 /** Adds the options of a bake: where to start from, on what, how to reach it, and what to do when it fails. */
 export function withBakeOptions<T>(parser: Argv<T>) {
-  const withSource = withSourceOptions(parser);
+  const withSource = withSetOption(withSourceOptions(parser));
   const withBuilder = withVolumeOptions(withBuilderOptions(withSource), "Options:");
   return withFailureOptions(withResultOptions(withBuilder));
 }
@@ -25,13 +26,7 @@ function withSourceOptions<T>(parser: Argv<T>) {
       default: false,
       describe: "start from an image that its owner has deprecated",
     })
-    .option("login", { type: "string", describe: "user that the source image lets in" })
-    .option("set", {
-      type: "string",
-      array: true,
-      default: [],
-      describe: "value of a parameter: service.parameter=value",
-    });
+    .option("login", { type: "string", describe: "user that the source image lets in" });
 }
 
 function withBuilderOptions<T>(parser: Argv<T>) {

@@ -1,22 +1,17 @@
 import type { Verb } from "./context.ts";
+import { withReachOptions } from "./on-machine.ts";
 
 export const cpVerb: Verb = (parser, context) =>
   parser.command(
     "cp <paths..>",
     "copy files to and from machines: cp <from...> <to>, where a machine's are <machine>:/path",
     (y) =>
-      y
+      withReachOptions(y)
         .positional("paths", {
           type: "string",
           array: true,
           demandOption: true,
           describe: "files or directories, the last one where they go",
-        })
-        .option("identity", { type: "string", describe: "private key to log in with" })
-        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
-        .option("ssh-proxy-command", {
-          type: "string",
-          describe: "reach the machine through this; %h %p %r %i",
         })
         .example("bake-ami cp results latest:/srv/data", "a directory to the newest machine")
         .example("bake-ami cp latest:/var/log/app.log latest:conf .", "a file and a directory from it"),

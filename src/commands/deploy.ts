@@ -1,4 +1,5 @@
 import type { Context, GlobalOptions, Verb } from "./context.ts";
+import { withReachOptions, withSetOption } from "./on-machine.ts";
 import type { DeployArguments, DeploySettings } from "./deploy-settings.ts";
 import type { Result, Session } from "./session.ts";
 import { table } from "./table.ts";
@@ -8,7 +9,7 @@ export const deployVerb: Verb = (parser, context) =>
     "deploy <services..>",
     "bring services as they are now to machines that run",
     (y) =>
-      y
+      withReachOptions(withSetOption(y))
         .positional("services", {
           type: "string",
           array: true,
@@ -35,18 +36,6 @@ export const deployVerb: Verb = (parser, context) =>
           describe: "only these: ids, or latest",
         })
         .option("verify", { type: "boolean", default: false, describe: "run their verify steps after that" })
-        .option("set", {
-          type: "string",
-          array: true,
-          default: [],
-          describe: "value of a parameter: service.parameter=value",
-        })
-        .option("identity", {
-          type: "string",
-          describe: "private key to log in with (default: bake-ami's own)",
-        })
-        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
-        .option("ssh-proxy-command", { type: "string", describe: "reach machines through this; %h %p %r %i" })
         .option("topic", { type: "string", describe: "ARN of the topic for --via sns" })
         .option("timeout", { type: "string", describe: "how long one machine may take (default: 1h)" })
         .example("bake-ami deploy web --tag stage=test", "over SSH, ten machines at a time")

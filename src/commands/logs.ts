@@ -1,11 +1,12 @@
 import type { Verb } from "./context.ts";
+import { withReachOptions } from "./on-machine.ts";
 
 export const logsVerb: Verb = (parser, context) =>
   parser.command(
     "logs <machine>",
     "show what a phase run of a machine printed: the newest, or the one that is named",
     (y) =>
-      y
+      withReachOptions(y)
         .positional("machine", {
           type: "string",
           demandOption: true,
@@ -22,12 +23,6 @@ export const logsVerb: Verb = (parser, context) =>
         .option("console", {
           type: "boolean",
           describe: "what its console shows; needs no SSH",
-        })
-        .option("identity", { type: "string", describe: "private key to log in with" })
-        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
-        .option("ssh-proxy-command", {
-          type: "string",
-          describe: "reach the machine through this; %h %p %r %i",
         })
         .conflicts("list", ["follow", "run", "console"])
         .conflicts("console", ["run", "phase"]),

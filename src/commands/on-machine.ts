@@ -13,6 +13,27 @@ export interface MachineArguments {
   readonly sshProxyCommand: string | undefined;
 }
 
+/** Adds how to log in to a machine that bake-ami has launched. */
+export function withReachOptions<T>(parser: Argv<T>) {
+  return parser
+    .option("identity", {
+      type: "string",
+      describe: "private key to log in with (default: bake-ami's own)",
+    })
+    .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
+    .option("ssh-proxy-command", { type: "string", describe: "reach the machine through this; %h %p %r %i" });
+}
+
+/** Adds the values of parameters that a plan is made with. */
+export function withSetOption<T>(parser: Argv<T>) {
+  return parser.option("set", {
+    type: "string",
+    array: true,
+    default: [],
+    describe: "value of a parameter: service.parameter=value",
+  });
+}
+
 /** Adds the options of {@link MachineArguments} but `--machine`. */
 export function withHostOptions<T>(parser: Argv<T>) {
   return parser

@@ -1,18 +1,17 @@
 import type { Verb } from "./context.ts";
+import { withSetOption } from "./on-machine.ts";
 
 export const planVerb: Verb = (parser, context) =>
   parser.command(
     "plan <services..>",
     "show what a bake would do, and why; nothing is started",
     (y) =>
-      y
-        .positional("services", { type: "string", array: true, demandOption: true, describe: "what to plan" })
-        .option("set", {
-          type: "string",
-          array: true,
-          default: [],
-          describe: "value of a parameter: service.parameter=value",
-        }),
+      withSetOption(y).positional("services", {
+        type: "string",
+        array: true,
+        demandOption: true,
+        describe: "what to plan",
+      }),
     async (argv) => {
       const [{ loadCatalog, readParameters }, { makePlan, planText, planValue }] = await Promise.all([
         import("./project.ts"),

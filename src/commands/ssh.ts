@@ -1,24 +1,18 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Verb } from "./context.ts";
+import { withReachOptions } from "./on-machine.ts";
 
 export const sshVerb: Verb = (parser, context) =>
   parser.command(
     "ssh <machine>",
     "log in to a machine, or run a command on it: ssh <machine> -- command",
     (y) =>
-      y
-        .positional("machine", {
-          type: "string",
-          demandOption: true,
-          describe: "instance id, its beginning, or latest",
-        })
-        .option("identity", { type: "string", describe: "private key to log in with" })
-        .option("login", { type: "string", describe: "user to log in as (default: the image's)" })
-        .option("ssh-proxy-command", {
-          type: "string",
-          describe: "reach the machine through this; %h %p %r %i",
-        }),
+      withReachOptions(y).positional("machine", {
+        type: "string",
+        demandOption: true,
+        describe: "instance id, its beginning, or latest",
+      }),
     async (argv) => {
       const [{ reachMachine }, { runInteractive }, { expandProxyCommand }, fs] = await Promise.all([
         import("./reach.ts"),
