@@ -230,9 +230,8 @@ describe.skipIf(noTestMachines !== undefined)(`the end of a job's machine ${skip
   test("a shutdown while it runs: the job is ended, its result kept; after a reboot the machine ends itself", async () => {
     await deliver(machine, order("echo begun; sleep 1000", { keep: false }));
     await machine.run(`${program} start; sleep 0.5`);
-    const before = machine.bootPid();
     await machine.exec("systemctl reboot");
-    await machine.rebooted(before);
+    // It would run again, and does for a moment that may be too short to be seen.
     await machine.stopped(30);
     expect(await result()).toBe("143\n6\nnone\nthe machine was shut down while it ran\n-\n");
   });
@@ -241,9 +240,7 @@ describe.skipIf(noTestMachines !== undefined)(`the end of a job's machine ${skip
     await deliver(machine, order("echo begun; sleep 1000", { keep: false }));
     await machine.run(`${program} start; sleep 0.5; sync`);
     // A reboot that tells nobody, as after a panic.
-    const before = machine.bootPid();
     await machine.exec("systemctl reboot --force --force", "", 5);
-    await machine.rebooted(before);
     await machine.stopped(30);
     expect(await result()).toBe("255\n6\nnone\nthe machine went down while the job ran\n-\n");
   });
